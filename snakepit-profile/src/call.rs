@@ -168,8 +168,11 @@ impl CallError {
     pub fn executed(&self) -> Executed {
         match self {
             Self::Raised(_) | Self::Unsendable { .. } => Executed::Yes,
-            Self::UnknownTool { .. } | Self::InvalidArguments { .. } | Self::TooLarge { .. } => Executed::No,
-            Self::NotSent | Self::Busy { .. } => Executed::No,
+            Self::UnknownTool { .. }
+            | Self::InvalidArguments { .. }
+            | Self::TooLarge { .. }
+            | Self::NotSent
+            | Self::Busy { .. } => Executed::No,
             Self::Aborted { started } => {
                 if *started {
                     Executed::Maybe
