@@ -1,1 +1,129 @@
-fn main() {}
+//! The project's own commands: `cargo xtask --help`. Nothing to install.
+
+mod outside;
+mod steps;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::steps::{Failed, cargo, tool_if_installed};
+
+/// Commands for people who work on snakepit.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+enum Xtask {
+    /// Format, lints and, where they are installed, ruff, mypy and cargo-deny
+    Check,
+    /// All tests that `cargo test --workspace` runs
+    Test,
+    /// The benchmarks: the core by itself, then snakepit beside its peers and the floor, in one run
+    Bench {
+        /// A run of seconds that shows that it works; its figures say little
+        #[arg(long)]
+        quick: bool,
+    },
+    /// The long counts: rounds and cases that are too many for every change; prints what it did
+    Prove {
+        /// Kills of a host in each state
+        #[arg(long, default_value_t = 100)]
+        rounds: u32,
+        /// Cases of each property test
+        #[arg(long, default_value_t = 20_000)]
+        cases: u32,
+        /// Repeats of the tests on real Python
+        #[arg(long, default_value_t = 20)]
+        repeats: u32,
+    },
+    /// The README's program in a project outside the workspace, and its binary without cargo
+    Outside,
+}
+
+fn main() -> ExitCode {
+    let done = match Xtask::parse() {
+        Xtask::Check => check(),
+        Xtask::Test => cargo("the tests", &["test", "--workspace"], &[]),
+        Xtask::Bench { quick } => bench(quick),
+        Xtask::Prove {
+            rounds,
+            cases,
+            repeats,
+        } => prove(rounds, cases, repeats),
+        Xtask::Outside => outside::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => {
+            eprintln!("error: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Result<(), Failed> {
+    cargo("the format", &["fmt", "--all", "--check"], &[])?;
+    cargo(
+        "the lints",
+        &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        &[],
+    )?;
+    tool_if_installed("ruff", &["check", "."])?;
+    tool_if_installed(
+        "mypy",
+        &[
+            "--config-file",
+            "snakepit-bridge/pyproject.toml",
+            "snakepit-bridge/python",
+        ],
+    )?;
+    // Advisories come from elsewhere and change without us: they are looked at when dependencies are.
+    tool_if_installed("cargo-deny", &["check", "bans", "licenses", "sources"])
+}
+
+fn bench(quick: bool) -> Result<(), Failed> {
+    let core: &[&str] = if quick { &["--", "--quick"] } else { &[] };
+    cargo(
+        "the core's benchmark",
+        &[&["bench", "-p", "snakepit-pool", "--bench", "core"], core].concat(),
+        &[],
+    )?;
+    cargo(
+        "the comparison",
+        &[&["bench", "-p", "snakepit-tests", "--bench", "compare"], core].concat(),
+        &[],
+    )
+}
+
+fn prove(rounds: u32, cases: u32, repeats: u32) -> Result<(), Failed> {
+    let (rounds, cases) = (rounds.to_string(), cases.to_string());
+    cargo(
+        &format!("{rounds} kills of the host in each state"),
+        &["test", "-p", "snakepit-tests", "--test", "host_death"],
+        &[("PIT_TEST_ROUNDS", &rounds)],
+    )?;
+    cargo(
+        &format!("{cases} cases of each property"),
+        &[
+            "test",
+            "--release",
+            "-p",
+            "snakepit-profile",
+            "-p",
+            "snakepit-pool",
+            "-p",
+            "snakepit-config",
+            "-p",
+            "snakepit-grpc",
+            "--lib",
+        ],
+        &[("PROPTEST_CASES", &cases)],
+    )?;
+    for repeat in 1..=repeats {
+        cargo(
+            &format!("the tests on real Python, {repeat} of {repeats}"),
+            &["test", "-q", "-p", "snakepit-tests"],
+            &[],
+        )?;
+    }
+    Ok(())
+}
