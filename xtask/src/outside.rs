@@ -80,8 +80,9 @@ fn write_project(project: &Path) -> Result<(), Failed> {
     let snakepit = io("find the facade", root().join("snakepit").canonicalize())?;
     let manifest = format!(
         "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-         snakepit = {{ path = {snakepit:?} }}\n\
+         snakepit = {{ path = \"{}\" }}\n\
          tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n[workspace]\n",
+        snakepit.display(),
     );
     let files: [(PathBuf, &str); 3] = [
         (project.join("Cargo.toml"), &manifest),
