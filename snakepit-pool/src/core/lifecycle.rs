@@ -1,0 +1,181 @@
+//! The life of one slot of a pool, as one table.
+
+/// Where a slot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WorkerState {
+    /// Has not had a worker yet.
+    Waiting,
+    /// Its worker's process is being created.
+    Launching,
+    /// As launching, but the worker is killed as soon as it exists.
+    Unwanted,
+    /// Its worker's process exists and warms up.
+    Starting,
+    /// Its worker takes calls.
+    Ready,
+    /// Its worker was asked to finish, and takes nothing new.
+    Stopping,
+    /// Its worker was killed, and its end is awaited.
+    Killed,
+    /// Its worker has ended; the next one starts after a pause.
+    BackingOff,
+    /// It will have no worker any more.
+    Gone,
+}
+
+/// What moves a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// The core decided to start a worker.
+    Spawned,
+    /// The process exists.
+    Launched,
+    /// The process could not be created.
+    LaunchFailed,
+    /// Handshake and warm-up are done.
+    BecameReady,
+    /// `startup_timeout` is over.
+    StartupTimedOut,
+    /// The core no longer needs the worker.
+    Dismissed,
+    /// The worker no longer takes calls, or nobody can use the pool any more: no time for manners.
+    Condemned,
+    /// `grace` is over.
+    GraceOver,
+    /// The process has ended.
+    Exited,
+    /// The core will not start another one.
+    Retired,
+}
+
+use Input::{
+    BecameReady, Condemned, Dismissed, Exited, GraceOver, LaunchFailed, Launched, Retired, Spawned,
+    StartupTimedOut,
+};
+use WorkerState::{BackingOff, Gone, Killed, Launching, Ready, Starting, Stopping, Unwanted, Waiting};
+
+/// Every change there is. What is not here changes nothing.
+#[rustfmt::skip]
+const TRANSITIONS: &[(WorkerState, Input, WorkerState)] = &[
+    (Waiting,    Spawned,         Launching),
+    (BackingOff, Spawned,         Launching),
+    (Launching,  Launched,        Starting),
+    (Unwanted,   Launched,        Killed),
+    (Launching,  LaunchFailed,    BackingOff),
+    (Unwanted,   LaunchFailed,    BackingOff),
+    (Starting,   BecameReady,     Ready),
+    (Launching,  StartupTimedOut, Unwanted),
+    (Starting,   StartupTimedOut, Killed),
+    (Launching,  Dismissed,       Unwanted),
+    // A worker that was never ready has nothing to clean up.
+    (Starting,   Dismissed,       Killed),
+    (Ready,      Dismissed,       Stopping),
+    (Launching,  Condemned,       Unwanted),
+    (Starting,   Condemned,       Killed),
+    (Ready,      Condemned,       Killed),
+    (Stopping,   Condemned,       Killed),
+    (Stopping,   GraceOver,       Killed),
+    (Starting,   Exited,          BackingOff),
+    (Ready,      Exited,          BackingOff),
+    (Stopping,   Exited,          BackingOff),
+    (Killed,     Exited,          BackingOff),
+    (Waiting,    Retired,         Gone),
+    (BackingOff, Retired,         Gone),
+];
+
+impl WorkerState {
+    /// Where `input` leads from here, if anywhere.
+    pub(super) fn on(self, input: Input) -> Option<Self> {
+        TRANSITIONS
+            .iter()
+            .find(|&&(from, with, _)| from == self && with == input)
+            .map(|&(_, _, to)| to)
+    }
+
+    /// Whether a worker exists, or is being created.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        !matches!(self, Waiting | BackingOff | Gone)
+    }
+
+    /// Whether a process exists, as far as the pool knows.
+    #[must_use]
+    pub fn has_process(self) -> bool {
+        matches!(self, Starting | Ready | Stopping | Killed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+
+    const STATES: [WorkerState; 9] = [
+        Waiting, Launching, Unwanted, Starting, Ready, Stopping, Killed, BackingOff, Gone,
+    ];
+    const INPUTS: [Input; 10] = [
+        Spawned,
+        Launched,
+        LaunchFailed,
+        BecameReady,
+        StartupTimedOut,
+        Dismissed,
+        Condemned,
+        GraceOver,
+        Exited,
+        Retired,
+    ];
+
+    #[test]
+    fn every_state_with_every_input() {
+        let mut matrix = format!("{:<16}", "");
+        for state in STATES {
+            write!(matrix, "{:<11}", format!("{state:?}")).unwrap();
+        }
+        for input in INPUTS {
+            write!(matrix, "\n{:<16}", format!("{input:?}")).unwrap();
+            for state in STATES {
+                let to = state.on(input).map_or("-".to_owned(), |to| format!("{to:?}"));
+                write!(matrix, "{to:<11}").unwrap();
+            }
+        }
+        let matrix: Vec<_> = matrix.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(matrix.join("\n"));
+    }
+
+    #[test]
+    fn the_graph() {
+        let mut graph = "stateDiagram-v2\n    [*] --> Waiting\n".to_owned();
+        for (from, input, to) in TRANSITIONS {
+            writeln!(graph, "    {from:?} --> {to:?}: {input:?}").unwrap();
+        }
+        graph.push_str("    Gone --> [*]");
+        insta::assert_snapshot!(graph);
+    }
+
+    #[test]
+    fn one_state_and_input_lead_to_one_place() {
+        for (at, &(from, input, to)) in TRANSITIONS.iter().enumerate() {
+            assert_eq!(from.on(input), Some(to), "row {at} is shadowed by an earlier one");
+        }
+    }
+
+    #[test]
+    fn every_state_can_be_reached_and_left_for_good() {
+        let reach = |start: WorkerState| {
+            let mut seen = BTreeSet::from([start]);
+            while let Some(&(_, _, to)) = TRANSITIONS
+                .iter()
+                .find(|(from, _, to)| seen.contains(from) && !seen.contains(to))
+            {
+                seen.insert(to);
+            }
+            seen
+        };
+        assert_eq!(reach(Waiting), BTreeSet::from(STATES));
+        for state in STATES {
+            assert!(reach(state).contains(&Gone), "{state:?} has no way out");
+        }
+    }
+}
