@@ -59,6 +59,13 @@ pub struct Version {
     pub micro: u8,
 }
 
+/// The oldest Python that snakepit supports.
+pub const MINIMUM_VERSION: Version = Version {
+    major: 3,
+    minor: 9,
+    micro: 0,
+};
+
 /// A folder with the `snakepit_bridge` package in it, for one interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bridge {
@@ -92,6 +99,34 @@ impl InterpreterFacts {
         }
     }
 }
+
+/// The profile by version alone: thread from 3.13 on, process before.
+///
+/// This is how earlier snakepits recommended, and it is wrong for every ordinary build of 3.13, whose GIL is on.
+/// [`InterpreterFacts::recommended_profile`] knows better; this one is kept for those who rely on the old answer.
+#[must_use]
+pub fn recommend_profile_by_version(version: Version) -> ProfileKind {
+    if (version.major, version.minor) >= (3, 13) {
+        ProfileKind::Thread
+    } else {
+        ProfileKind::Process
+    }
+}
+
+// === impl InterpreterOrigin ===
+
+impl fmt::Display for InterpreterOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Explicit(named_by) => f.write_str(named_by),
+            Self::LocalVenv => f.write_str("`.venv` in the current folder"),
+            Self::ActiveVenv => f.write_str("VIRTUAL_ENV"),
+            Self::SearchPath(name) => write!(f, "`{name}` on PATH"),
+        }
+    }
+}
+
+// === impl Version ===
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
