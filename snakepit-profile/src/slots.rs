@@ -94,31 +94,32 @@ mod tests {
             }
         }
 
-        /// From many threads at once: what each holder sees while it holds.
+        /// From many threads at once: what each holder sees while it holds, and that none is shut out.
         #[test]
         fn load_never_exceeds_capacity_from_many_threads(capacity in 1_u32..6, threads in 2_usize..8) {
             let slots = slots(capacity);
             let inside = AtomicU32::new(0);
             let most = AtomicU32::new(0);
-            let granted = AtomicU32::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..threads {
                     scope.spawn(|| {
-                        for _ in 0..200 {
-                            if let Some(permit) = Slots::try_acquire(&slots) {
-                                most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                                most.fetch_max(slots.load(), Ordering::SeqCst);
-                                granted.fetch_add(1, Ordering::SeqCst);
+                        let mut turns = 0;
+                        while turns < 50 {
+                            let Some(permit) = Slots::try_acquire(&slots) else {
                                 std::thread::yield_now();
-                                inside.fetch_sub(1, Ordering::SeqCst);
-                                drop(permit);
-                            }
+                                continue;
+                            };
+                            most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                            most.fetch_max(slots.load(), Ordering::SeqCst);
+                            std::thread::yield_now();
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            drop(permit);
+                            turns += 1;
                         }
                     });
                 }
             });
             prop_assert!(most.load(Ordering::SeqCst) <= capacity);
-            prop_assert!(granted.load(Ordering::SeqCst) >= 200, "somebody must have got in");
             prop_assert_eq!(slots.load(), 0);
         }
     }
