@@ -165,6 +165,20 @@ impl PoolSettings {
     }
 }
 
+// === impl WorkerProfileChoice ===
+
+impl WorkerProfileChoice {
+    /// The profile that this means on an interpreter whose GIL is on or off.
+    #[must_use]
+    pub fn on(self, gil_enabled: bool) -> ProfileKind {
+        match self {
+            Self::Fixed(kind) => kind,
+            Self::Auto if gil_enabled => ProfileKind::Process,
+            Self::Auto => ProfileKind::Thread,
+        }
+    }
+}
+
 // === impl PoolName ===
 
 impl PoolName {

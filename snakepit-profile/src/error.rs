@@ -37,7 +37,7 @@ pub struct WorkerLost {
 #[non_exhaustive]
 pub enum StartError {
     /// The process could not be created.
-    #[error("cannot start `{}`: {source}", .program.display())]
+    #[error("cannot start `{}`", .program.display())]
     Spawn {
         /// What was to be run.
         program: PathBuf,

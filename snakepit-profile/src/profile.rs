@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use snakepit_config::{CapacityStrategy, PoolSettings, ProfileKind, WorkerProfileChoice};
+use snakepit_config::{CapacityStrategy, PoolSettings, ProfileKind};
 use snakepit_pyenv::{Bridge, Interpreter};
 use tokio::sync::oneshot;
 
@@ -119,16 +119,9 @@ pub fn profile_for(
     bridge: Bridge,
     launcher: Arc<dyn Launcher>,
 ) -> Arc<dyn WorkerProfile> {
-    match settings.worker_profile {
-        WorkerProfileChoice::Fixed(ProfileKind::Thread) => {
-            Arc::new(ThreadProfile::new(settings, python, bridge, launcher))
-        }
-        WorkerProfileChoice::Auto if !python.facts.gil_enabled => {
-            Arc::new(ThreadProfile::new(settings, python, bridge, launcher))
-        }
-        WorkerProfileChoice::Fixed(ProfileKind::Process) | WorkerProfileChoice::Auto => {
-            Arc::new(ProcessProfile::new(settings, python, bridge, launcher))
-        }
+    match settings.worker_profile.on(python.facts.gil_enabled) {
+        ProfileKind::Process => Arc::new(ProcessProfile::new(settings, python, bridge, launcher)),
+        ProfileKind::Thread => Arc::new(ThreadProfile::new(settings, python, bridge, launcher)),
     }
 }
 
