@@ -1,0 +1,190 @@
+//! One pool as the program describes it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::ConfigError;
+use crate::keys;
+use crate::layer::Level;
+use crate::place::{Origin, Place};
+use crate::settings::{CapacityStrategy, InheritEnv, TimeoutProfile, WorkerProfileChoice};
+use crate::size;
+use crate::value::Value;
+
+/// One pool as the program describes it: a setter for each key, all optional but for the adapter.
+///
+/// Nothing is checked before [`ConfigBuilder::build`](crate::ConfigBuilder::build), which reports everything at once.
+#[derive(Debug, Clone)]
+#[must_use = "a pool is added to a configuration by `ConfigBuilder::pool`"]
+pub struct PoolConfig {
+    pub(crate) name: String,
+    pub(crate) values: Vec<(&'static str, Written)>,
+    variables: BTreeMap<String, String>,
+}
+
+/// A value as the program wrote it.
+#[derive(Debug, Clone)]
+pub(crate) enum Written {
+    Text(String),
+    Value(Value),
+}
+
+// === impl PoolConfig ===
+
+impl PoolConfig {
+    /// A pool of this name: `[A-Za-z0-9][A-Za-z0-9_-]*`, at most 64 characters.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            values: Vec::new(),
+            variables: BTreeMap::new(),
+        }
+    }
+
+    /// The Python code that answers calls: a file (`adapter.py`), a module, or a class in one of them
+    /// (`module:Class`). A relative file starts at the current folder.
+    pub fn adapter(mut self, adapter: impl Into<String>) -> Self {
+        self.values.push(("adapter", Written::Text(adapter.into())));
+        self
+    }
+
+    /// What the adapter finds in `sys.argv[1:]`. Replaces arguments given before.
+    pub fn adapter_args<T: Into<String>>(self, arguments: impl IntoIterator<Item = T>) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        self.set("adapter_args", Value::List(arguments))
+    }
+
+    /// Sets one variable of the workers' environment, above everything else.
+    pub fn adapter_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// What a worker inherits of this process's environment.
+    pub fn inherit_env(self, inherit: InheritEnv) -> Self {
+        self.set("inherit_env", Value::Inherit(inherit))
+    }
+
+    /// The interpreter: a path, or a name to look up in `PATH`.
+    pub fn python(self, path: impl Into<PathBuf>) -> Self {
+        self.set("python", Value::Path(path.into()))
+    }
+
+    /// A folder made by `snakepit bridge build`.
+    pub fn bridge(self, folder: impl Into<PathBuf>) -> Self {
+        self.set("bridge", Value::Path(folder.into()))
+    }
+
+    /// How a worker runs calls: `ProfileKind::Process`, `ProfileKind::Thread` or `WorkerProfileChoice::Auto`.
+    pub fn worker_profile(self, profile: impl Into<WorkerProfileChoice>) -> Self {
+        self.set("worker_profile", Value::Profile(profile.into()))
+    }
+
+    /// Make a GIL that is on an error under the thread profile, instead of a warning.
+    pub fn require_free_threading(self, require: bool) -> Self {
+        self.set("require_free_threading", Value::Switch(require))
+    }
+
+    /// Number of worker processes.
+    pub fn pool_size(self, workers: u32) -> Self {
+        self.set("pool_size", Value::Count(workers))
+    }
+
+    /// Threads of one worker under the thread profile.
+    pub fn threads_per_worker(self, threads: u32) -> Self {
+        self.set("threads_per_worker", Value::Count(threads))
+    }
+
+    /// What counts as a worker's capacity.
+    pub fn capacity_strategy(self, strategy: CapacityStrategy) -> Self {
+        self.set("capacity_strategy", Value::Strategy(strategy))
+    }
+
+    /// The default time limits; a limit that is set itself wins.
+    pub fn timeout_profile(self, profile: TimeoutProfile) -> Self {
+        self.set("timeout_profile", Value::Timeouts(profile))
+    }
+
+    /// Deadline of a call that names none.
+    pub fn call_timeout(self, timeout: Duration) -> Self {
+        self.set("call_timeout", Value::Span(timeout))
+    }
+
+    /// Longest wait for a free worker.
+    pub fn queue_timeout(self, timeout: Duration) -> Self {
+        self.set("queue_timeout", Value::Span(timeout))
+    }
+
+    /// Calls that may wait; one more is refused. With 0 nothing waits.
+    pub fn queue_max(self, calls: u32) -> Self {
+        self.set("queue_max", Value::Count(calls))
+    }
+
+    /// Workers started at once while the pool starts.
+    pub fn startup_batch_size(self, workers: u32) -> Self {
+        self.set("startup_batch_size", Value::Count(workers))
+    }
+
+    /// Pause between two batches.
+    pub fn startup_batch_delay(self, delay: Duration) -> Self {
+        self.set("startup_batch_delay", Value::Span(delay))
+    }
+
+    /// From a worker's spawn until it is ready.
+    pub fn startup_timeout(self, timeout: Duration) -> Self {
+        self.set("startup_timeout", Value::Span(timeout))
+    }
+
+    /// From a worker's connection to its first message.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.set("handshake_timeout", Value::Span(timeout))
+    }
+
+    /// Largest message in either direction, in bytes.
+    pub fn message_max(self, bytes: u64) -> Self {
+        self.set("message_max", Value::Size(bytes))
+    }
+
+    /// Deepest nesting of a value.
+    pub fn depth_max(self, depth: u32) -> Self {
+        self.set("depth_max", Value::Count(depth))
+    }
+
+    /// Time between asking a worker to stop and killing it.
+    pub fn grace(self, grace: Duration) -> Self {
+        self.set("grace", Value::Span(grace))
+    }
+
+    fn set(mut self, key: &'static str, value: Value) -> Self {
+        self.values.push((key, Written::Value(value)));
+        self
+    }
+
+    pub(crate) fn put_variables(&self, prefix: &str, level: &mut Level, errors: &mut Vec<ConfigError>) {
+        let Some(key) = keys::find("adapter_env") else {
+            return;
+        };
+        for (name, value) in &self.variables {
+            let origin = Origin::new(Place::Builder, format!("{prefix}.adapter_env.{name}"));
+            level.put_variable(key, name, origin, Some(value), || format!("{value:?}"), errors);
+        }
+    }
+}
+
+// === impl Written ===
+
+impl Written {
+    /// As an error shows it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => format!("{text:?}"),
+            Self::Value(Value::Count(count)) => count.to_string(),
+            Self::Value(Value::Span(span)) => humantime::format_duration(*span).to_string(),
+            Self::Value(Value::Size(bytes)) => size::format(*bytes),
+            Self::Value(Value::Path(path)) => format!("{:?}", path.to_string_lossy()),
+            Self::Value(Value::List(texts) | Value::Inherit(InheritEnv::Only(texts))) => format!("{texts:?}"),
+            Self::Value(other) => format!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What this crate promises, from the outside: a configuration goes in, settings or errors come out.
+
+mod errors;
+mod harness;
+mod layers;
+mod pools;
+mod random;
+mod values;
