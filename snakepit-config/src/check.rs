@@ -82,16 +82,7 @@ fn pool_origin(name: &PoolName, file: &Layer, layers: &[&Layer]) -> Origin {
     if let Some(pool) = layers.iter().find_map(|layer| layer.pool(name.as_str())) {
         return pool.origin.clone();
     }
-    match file.top.entries.first().map(|entry| &entry.given.origin.place) {
-        Some(Place::File { path, .. }) => Origin::new(
-            Place::File {
-                path: path.clone(),
-                line: None,
-            },
-            "",
-        ),
-        _ => Origin::new(Place::Nowhere, ""),
-    }
+    Origin::new(file.file.clone().unwrap_or(Place::Nowhere), "")
 }
 
 /// `pool_size` at top level describes the one pool of the single-pool form. A file in that form keeps its pool: the

@@ -174,7 +174,7 @@ impl Walk<'_> {
         let given = || format!("{text:?}");
         match (key.kind, variable) {
             (Kind::Variables, Some(variable)) => {
-                level.put_variable(key, variable, origin, Some(text), given, self.errors);
+                level.put_variable(key, variable, origin, Ok(text), self.errors);
             }
             (Kind::Variables, None) => {
                 let allowed = format!("one variable at a time: {prefix}{VARIABLES}<NAME>");

@@ -9,7 +9,7 @@ use crate::place::{Origin, Place};
 /// Everything that is wrong with a configuration: the file from top to bottom, the environment, the program. Never
 /// empty.
 ///
-/// Its text is a readable list; [`ConfigErrors::iter`] gives the errors one by one.
+/// Its text is a readable list of the first 50; [`ConfigErrors::iter`] gives the errors one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -115,6 +115,9 @@ pub enum ConfigErrorKind {
         whose: String,
     },
 }
+
+/// Most errors that the text of [`ConfigErrors`] shows. Whoever reads on has repaired these first.
+const SHOWN_MAX: usize = 50;
 
 fn suggestion(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
@@ -272,7 +275,14 @@ impl fmt::Display for ConfigErrors {
             [only] => write!(f, "{only}"),
             errors => {
                 write!(f, "{} errors in the configuration:", errors.len())?;
-                errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
+                errors
+                    .iter()
+                    .take(SHOWN_MAX)
+                    .try_for_each(|error| write!(f, "\n  {error}"))?;
+                match errors.len().saturating_sub(SHOWN_MAX) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  ... and {more} more"),
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The file layer: a walk over the TOML document that finds every error with its line.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,9 @@ use crate::value::Kind;
 /// Largest file that is read, in bytes. A configuration is far smaller; `/dev/zero` is not.
 const FILE_MAX: u64 = 1 << 20;
 
+/// Most pools of a file. Each has processes of its own.
+const POOLS_MAX: usize = 1000;
+
 /// Reads a file. None where it does not exist and need not.
 pub(crate) fn read(
     path: &Path,
@@ -25,7 +28,7 @@ pub(crate) fn read(
 ) -> Option<Layer> {
     let text = match read_text(path) {
         Ok(text) => text,
-        Err(error) if optional && error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) if optional && error.kind() == ErrorKind::NotFound => return None,
         Err(error) => {
             let reason = error.to_string();
             errors.push(ConfigError::new(
@@ -41,15 +44,15 @@ pub(crate) fn read(
 }
 
 fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::fs::File::open(path)?
         .take(FILE_MAX + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_MAX {
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_MAX {
         let message = format!("it is larger than {}", crate::size::format(FILE_MAX));
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, message));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 fn whole_file(path: &Path) -> Origin {
@@ -63,6 +66,7 @@ pub(crate) fn walk(path: &Path, folder: &Path, text: &str, errors: &mut Vec<Conf
         path: path.to_owned(),
         folder,
         text,
+        line_ends: text.match_indices('\n').map(|(offset, _)| offset).collect(),
         errors,
     };
     match Document::parse(text) {
@@ -82,47 +86,37 @@ struct Walk<'a> {
     path: PathBuf,
     folder: &'a Path,
     text: &'a str,
+    line_ends: Vec<usize>,
     errors: &'a mut Vec<ConfigError>,
 }
 
 impl Walk<'_> {
     fn document(&mut self, table: &Table) -> Layer {
         let top = self.level(table, Scope::Top, "");
-        match table.get_key_value("pools") {
-            Some((key, item)) => Layer {
-                top,
-                pools: self.pools(key.span(), item),
-                listed: true,
-            },
-            None => Layer {
-                top,
-                ..Layer::default()
-            },
+        let pools = table.get_key_value("pools");
+        Layer {
+            top,
+            listed: pools.is_some(),
+            pools: pools.map_or_else(Vec::new, |(key, item)| self.pools(key.span(), item)),
+            file: Some(whole_file(&self.path).place),
         }
     }
 
     fn pools(&mut self, span: Option<Range<usize>>, item: &Item) -> Vec<PoolLevel> {
-        let tables: Option<Vec<&dyn TableLike>> = match item {
-            Item::ArrayOfTables(tables) => Some(tables.iter().map(|table| table as &dyn TableLike).collect()),
-            Item::Value(toml_edit::Value::Array(array)) => array
-                .iter()
-                .map(|value| value.as_inline_table().map(|table| table as &dyn TableLike))
-                .collect(),
-            _ => None,
-        };
-        let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
-            let origin = self.origin(span, "pools");
+        let origin = self.origin(span, "pools");
+        let Some(tables) = tables_of(item).filter(|tables| !tables.is_empty()) else {
             let given = self.given(item);
             self.errors.push(not_allowed(origin, Kind::Pools, &given));
             return Vec::new();
         };
-        let spans: Vec<Option<Range<usize>>> = match item {
-            Item::ArrayOfTables(tables) => tables.iter().map(Table::span).collect(),
-            Item::Value(toml_edit::Value::Array(array)) => array.iter().map(toml_edit::Value::span).collect(),
-            _ => Vec::new(),
-        };
+        if tables.len() > POOLS_MAX {
+            let given = format!("{} pools", tables.len());
+            self.errors
+                .push(invalid(origin, &given, &format!("at most {POOLS_MAX}")));
+            return Vec::new();
+        }
         let mut pools: Vec<PoolLevel> = Vec::new();
-        for (index, (table, span)) in tables.into_iter().zip(spans).enumerate() {
+        for (index, (table, span)) in tables.into_iter().enumerate() {
             let prefix = format!("pools[{index}].");
             let level = self.level(table, Scope::Pool, &prefix);
             let Some((name, origin)) = self.pool_name(table, span, index) else {
@@ -208,15 +202,13 @@ impl Walk<'_> {
         for (variable, item) in table.iter() {
             let span = table.get_key_value(variable).and_then(|(key, _)| key.span());
             let origin = self.origin(span, format!("{}.{variable}", origin.key));
-            let given = self.given(item);
-            level.put_variable(key, variable, origin, item.as_str(), || given, self.errors);
+            let text = item.as_str().ok_or(item.type_name());
+            level.put_variable(key, variable, origin, text, self.errors);
         }
     }
 
     fn origin(&self, span: Option<Range<usize>>, key: impl Into<String>) -> Origin {
-        let line = span
-            .and_then(|span| self.text.get(..span.start))
-            .map(|before| 1 + before.matches('\n').count());
+        let line = span.map(|span| 1 + self.line_ends.partition_point(|end| *end < span.start));
         let path = self.path.clone();
         Origin::new(Place::File { path, line }, key)
     }
@@ -231,5 +223,24 @@ impl Walk<'_> {
                 .unwrap_or("nothing")
                 .to_owned(),
         }
+    }
+}
+
+type Tables<'a> = Vec<(&'a dyn TableLike, Option<Range<usize>>)>;
+
+/// The tables of a list, in either of TOML's spellings, each with its span. None where it is no list of tables.
+fn tables_of(item: &Item) -> Option<Tables<'_>> {
+    match item {
+        Item::ArrayOfTables(tables) => Some(
+            tables
+                .iter()
+                .map(|table| (table as &dyn TableLike, table.span()))
+                .collect(),
+        ),
+        Item::Value(toml_edit::Value::Array(array)) => array
+            .iter()
+            .map(|value| Some((value.as_inline_table()? as &dyn TableLike, value.span())))
+            .collect(),
+        _ => None,
     }
 }

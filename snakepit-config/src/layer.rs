@@ -12,6 +12,8 @@ pub(crate) struct Layer {
     pub(crate) pools: Vec<PoolLevel>,
     /// Whether it has a list of pools at all: one whose pools are all flawed is still a list.
     pub(crate) listed: bool,
+    /// The file that it is, if it is one.
+    pub(crate) file: Option<Place>,
 }
 
 /// What one layer says of one pool.
@@ -94,27 +96,35 @@ impl Level {
         });
     }
 
-    /// Takes in one variable of `adapter_env`.
+    /// Takes in one variable of `adapter_env`, whose value is a text or else of the type named. A value is never shown:
+    /// it may be a secret.
     pub(crate) fn put_variable(
         &mut self,
         key: &'static Key,
         variable: &str,
         origin: Origin,
-        text: Option<&str>,
-        given: impl FnOnce() -> String,
+        text: Result<&str, &str>,
         errors: &mut Vec<ConfigError>,
     ) {
-        let value = text
-            .map(|text| Value::Text(text.to_owned()))
-            .filter(|value| key.kind.admits(value));
-        if value.is_none() {
-            let allowed = if text.is_some() {
-                "a text without NUL characters"
-            } else {
-                "a text, in quotes"
-            };
-            errors.push(invalid(origin.clone(), &given(), allowed));
-        }
+        let value = match text.map(|text| Value::Text(text.to_owned())) {
+            Ok(value) if key.kind.admits(&value) => Some(value),
+            Ok(_) => {
+                errors.push(invalid(
+                    origin.clone(),
+                    "a text with a NUL character",
+                    "a text without one",
+                ));
+                None
+            }
+            Err(kind) => {
+                errors.push(invalid(
+                    origin.clone(),
+                    &format!("a value of type {kind}"),
+                    "a text, in quotes",
+                ));
+                None
+            }
+        };
         if !crate::value::is_variable(variable) {
             let allowed = "a variable's name: not empty, without `=` and without spaces";
             errors.push(invalid(

@@ -167,7 +167,7 @@ impl PoolConfig {
         };
         for (name, value) in &self.variables {
             let origin = Origin::new(Place::Builder, format!("{prefix}.adapter_env.{name}"));
-            level.put_variable(key, name, origin, Some(value), || format!("{value:?}"), errors);
+            level.put_variable(key, name, origin, Ok(value), errors);
         }
     }
 }

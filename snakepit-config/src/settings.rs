@@ -131,7 +131,7 @@ pub enum InheritEnv {
 pub struct ExplicitPython {
     /// As given, made absolute where it has a separator; a bare name is looked up in `PATH`. Never canonicalised.
     pub path: PathBuf,
-    /// Who named it, for messages: `` `pools.compute.python` in snakepit.toml:7 `` or `SNAKEPIT_PYTHON`.
+    /// Who named it, for messages: `` `pools[1].python` in snakepit.toml:7 `` or `SNAKEPIT_PYTHON`.
     pub named_by: String,
 }
 

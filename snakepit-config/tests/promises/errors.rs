@@ -39,7 +39,7 @@ adapter_env = { OMP_NUM_THREADS = 4 }
       snakepit.toml:13: pools[1].name: pool `compute` has no adapter
       snakepit.toml:14: pools[1].max_workers: not allowed here: it belongs at top level
       snakepit.toml:15: pools[1].worker_profile: given "threads", allowed: `process`, `thread`, `auto`
-      snakepit.toml:16: pools[1].adapter_env.OMP_NUM_THREADS: given 4, allowed: a text, in quotes
+      snakepit.toml:16: pools[1].adapter_env.OMP_NUM_THREADS: given a value of type integer, allowed: a text, in quotes
     codes: SP0103 SP0105 SP0113 SP0105 SP0105 SP0111 SP0104 SP0105 SP0105
     hint: allowed here: `pools`, `adapter`, `adapter_args`, `adapter_env`, `inherit_env`, `python`, `bridge`, `worker_profile`, `require_free_threading`, `pool_size`, `max_workers`, `threads_per_worker`, `capacity_strategy`, `timeout_profile`, `call_timeout`, `queue_timeout`, `queue_max`, `startup_batch_size`, `startup_batch_delay`, `startup_timeout`, `handshake_timeout`, `message_max`, `depth_max`, `grace`
     hint: lower `pool_size`, or raise `max_workers` at top level
@@ -252,7 +252,7 @@ fn flawed_values_of_the_program_are_errors_too() {
       builder: pools.default.message_max: given 0B, allowed: a size such as `512MiB`, or a number of bytes, from 1KiB to 2GiB
       builder: pools.default.depth_max: given 0, allowed: a whole number from 1 to 1024
       builder: pools.default.adapter_env.A=B: given "A=B" as a name, allowed: a variable's name: not empty, without `=` and without spaces
-      builder: pools.default.adapter_env.C: given "\0", allowed: a text without NUL characters
+      builder: pools.default.adapter_env.C: given a text with a NUL character, allowed: a text without one
     codes: SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105 SP0105
     "#);
 }
@@ -298,4 +298,27 @@ fn errors_can_be_taken_one_by_one_with_place_key_and_kind() {
         }
     );
     assert!(matches!(error.kind(), ConfigErrorKind::InvalidValue { given, .. } if given == "true"));
+}
+
+#[test]
+fn a_file_of_nothing_but_errors_is_answered_with_a_short_text_and_all_of_them() {
+    let text: String = (0..10_000).map(|index| format!("key_{index} = 1\n")).collect();
+    let folder = Folder::with("snakepit.toml", &text);
+    let errors = folder.builder().build().unwrap_err();
+    assert_eq!(errors.iter().count(), 10_001);
+    let shown = errors.to_string();
+    assert_eq!(shown.lines().count(), 52);
+    assert!(shown.ends_with("\n  ... and 9951 more"), "{shown}");
+}
+
+#[test]
+fn a_secret_among_the_workers_variables_is_never_shown() {
+    let folder = Folder::with(
+        "snakepit.toml",
+        "adapter = \"stats\"\nadapter_env = { API_KEY = 12345 }\n",
+    );
+    assert_snapshot!(report(&folder, folder.builder().build()), @r"
+    snakepit.toml:2: adapter_env.API_KEY: given a value of type integer, allowed: a text, in quotes
+    codes: SP0105
+    ");
 }

@@ -230,3 +230,33 @@ fn a_variable_of_no_pool_is_an_error_and_no_new_pool() {
     hint: name the pools so that they differ in more than case, `-` and `_`
     "#);
 }
+
+#[test]
+fn an_empty_file_is_named_by_the_error_that_its_pool_has_no_adapter() {
+    let folder = Folder::with("snakepit.toml", "# nothing yet\n");
+    let message = report(&folder, folder.builder().build());
+    assert!(
+        message.starts_with("snakepit.toml: pool `default` has no adapter"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_file_has_at_most_a_thousand_pools() {
+    let pools = |count: usize| -> String {
+        (0..count)
+            .map(|i| format!("[[pools]]\nname = \"p{i}\"\n"))
+            .collect()
+    };
+    let folder = Folder::with("snakepit.toml", &format!("adapter = \"stats\"\n{}", pools(1000)));
+    assert_eq!(
+        folder.builder().build().map(|settings| settings.pools.len()),
+        Ok(1000)
+    );
+    folder.add("snakepit.toml", &pools(1001));
+    let message = report(&folder, folder.builder().build());
+    assert!(
+        message.starts_with("snakepit.toml:1: pools: given 1001 pools, allowed: at most 1000"),
+        "{message}"
+    );
+}
