@@ -302,8 +302,8 @@ fn errors_can_be_taken_one_by_one_with_place_key_and_kind() {
 
 #[test]
 fn a_file_of_nothing_but_errors_is_answered_with_a_short_text_and_all_of_them() {
-    let text: String = (0..10_000).map(|index| format!("key_{index} = 1\n")).collect();
-    let folder = Folder::with("snakepit.toml", &text);
+    let lines: Vec<String> = (0..10_000).map(|index| format!("key_{index} = 1")).collect();
+    let folder = Folder::with("snakepit.toml", &lines.join("\n"));
     let errors = folder.builder().build().unwrap_err();
     assert_eq!(errors.iter().count(), 10_001);
     let shown = errors.to_string();

@@ -243,10 +243,11 @@ fn an_empty_file_is_named_by_the_error_that_its_pool_has_no_adapter() {
 
 #[test]
 fn a_file_has_at_most_a_thousand_pools() {
-    let pools = |count: usize| -> String {
-        (0..count)
-            .map(|i| format!("[[pools]]\nname = \"p{i}\"\n"))
-            .collect()
+    let pools = |count: usize| {
+        let pools: Vec<String> = (0..count)
+            .map(|i| format!("[[pools]]\nname = \"p{i}\""))
+            .collect();
+        pools.join("\n")
     };
     let folder = Folder::with("snakepit.toml", &format!("adapter = \"stats\"\n{}", pools(1000)));
     assert_eq!(
