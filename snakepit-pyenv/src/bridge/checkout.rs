@@ -30,6 +30,9 @@ const SOURCES: [&str; 7] = [
     "snakepit-grpc/src",
 ];
 
+/// How often a build begins again because the sources have changed under it.
+const ATTEMPTS: usize = 3;
+
 /// A source checkout, and the cargo to build with.
 #[derive(Debug, Clone)]
 pub(super) struct Checkout {
@@ -56,8 +59,7 @@ impl Checkout {
         progress: &dyn Progress,
     ) -> Result<PathBuf, BridgeError> {
         let abi = Abi::of(facts);
-        let sources = self.sources()?;
-        let folder = self.cache().join(key(&sources, &abi));
+        let folder = self.folder(&self.sources()?, &abi);
         if is_finished(&folder, &abi) {
             return Ok(folder);
         }
@@ -67,9 +69,9 @@ impl Checkout {
             facts.version.minor,
             abi.tag()
         ));
-        let result = self.build(facts, &abi, &sources, &folder, progress);
+        let result = self.build(facts, &abi, progress);
         progress.finished(result.is_ok());
-        result.map(|()| folder)
+        result
     }
 
     /// Everything that belongs to this checkout's bridges.
@@ -81,21 +83,49 @@ impl Checkout {
         self.target().join("cache")
     }
 
+    /// Where the bridge made of these sources is, or will be.
+    fn folder(&self, sources: &str, abi: &Abi) -> PathBuf {
+        self.cache().join(key(sources, abi))
+    }
+
     fn build(
         &self,
         facts: &InterpreterFacts,
         abi: &Abi,
-        sources: &str,
-        folder: &Path,
         progress: &dyn Progress,
-    ) -> Result<(), BridgeError> {
+    ) -> Result<PathBuf, BridgeError> {
         let cache = self.cache();
         fs::create_dir_all(&cache).map_err(BridgeError::io("make the folder", &cache))?;
         let _lock = lock(&self.target().join("snakepit.lock"), progress)?;
-        // Whoever held the lock may have built this very bridge.
-        if is_finished(folder, abi) {
-            return Ok(());
+        for _ in 0..ATTEMPTS {
+            let sources = self.sources()?;
+            let folder = self.folder(&sources, abi);
+            // Whoever held the lock may have built this very bridge.
+            if is_finished(&folder, abi) {
+                return Ok(folder);
+            }
+            let assembled = self.assemble(facts, abi, &sources, progress)?;
+            // A bridge of sources that somebody was editing belongs to neither version, and would be found for ever.
+            if self.sources()? == sources {
+                remove_if_there(&folder)?;
+                fs::rename(&assembled, &folder).map_err(BridgeError::io("write", &folder))?;
+                return Ok(folder);
+            }
+            progress.line("The sources have changed meanwhile; building again");
         }
+        Err(BridgeError::SourcesChanged {
+            root: self.root.clone(),
+        })
+    }
+
+    /// Builds the module and puts a bridge together, for the holder of the lock.
+    fn assemble(
+        &self,
+        facts: &InterpreterFacts,
+        abi: &Abi,
+        sources: &str,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, BridgeError> {
         let module = cargo::build(
             &Build {
                 cargo: &self.cargo,
@@ -107,17 +137,14 @@ impl Checkout {
             },
             progress,
         )?;
-        // Only the holder of the lock puts a bridge together, so one name is enough; what is there was left by a
-        // process that was killed.
-        let assembling = cache.join(".assembling");
+        // Only the holder of the lock is here, so one name is enough; what has it was left by a process that was killed.
+        let assembling = self.cache().join(".assembling");
         remove_if_there(&assembling)?;
         let package = assembling.join(PACKAGE);
-        let python_files = self.root.join("snakepit-bridge/python").join(PACKAGE);
-        copy_python(&python_files, &package)?;
+        copy_python(&self.root.join("snakepit-bridge/python").join(PACKAGE), &package)?;
         folder::copy_file(&module, &package.join(abi.module_file()))?;
         folder::write_built_from(&package, sources)?;
-        remove_if_there(folder)?;
-        fs::rename(&assembling, folder).map_err(BridgeError::io("write", folder))
+        Ok(assembling)
     }
 
     /// A hash over every file that goes into a bridge: names, lengths and contents.

@@ -78,6 +78,12 @@ pub enum BridgeError {
         /// The command.
         command: String,
     },
+    /// The sources were edited again and again while they were compiled.
+    #[error("the bridge could not be built: the sources in `{}` keep changing", .root.display())]
+    SourcesChanged {
+        /// The source checkout.
+        root: PathBuf,
+    },
     /// The folder to build into has something else in it.
     #[error("`{}` is not empty, and is no bridge folder of version {BRIDGE_VERSION}: {found}", .path.display())]
     NotABridge {
@@ -115,6 +121,7 @@ impl BridgeError {
             Self::NothingBuilt { .. } => "SP0227",
             Self::NotABridge { .. } => "SP0228",
             Self::Io { .. } => "SP0229",
+            Self::SourcesChanged { .. } => "SP0230",
         }
     }
 
@@ -148,6 +155,7 @@ impl BridgeError {
                 "read cargo's last lines above; the first build needs the network, to fetch the bridge's dependencies"
                     .to_owned()
             }
+            Self::SourcesChanged { .. } => "start again once nobody is writing there".to_owned(),
             Self::NotABridge { .. } => "choose a new or an empty folder".to_owned(),
             Self::NothingBuilt { .. } | Self::Io { .. } => return None,
         };

@@ -17,6 +17,9 @@ pub(super) const PACKAGE: &str = "snakepit_bridge";
 const BUILT_FROM: &str = "BUILT_FROM";
 
 /// Checks that the bridge in `path` can be loaded by `interpreter`.
+///
+/// This has to be asked beforehand: a free-threaded 3.13 does load a module of the stable ABI if it finds no other, and
+/// crashes in it.
 pub(super) fn check(path: &Path, interpreter: &Interpreter) -> Result<(), BridgeError> {
     let package = path.join(PACKAGE);
     if !package.join("__init__.py").is_file() {

@@ -251,6 +251,41 @@ fn what_a_killed_build_left_behind_is_not_taken_for_a_bridge() {
 }
 
 #[test]
+fn sources_that_change_while_they_are_compiled_are_compiled_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut checkout = checkout(dir.path());
+    let source = checkout.root.join("snakepit-grpc/src/lib.rs");
+    // A cargo during whose first run somebody saves a file.
+    let edited = format!(
+        r#"[ -e "$0.edited" ] || echo '// edited' >> '{}'; touch "$0.edited"; exec '{}' "$@""#,
+        source.display(),
+        dir.path().join("cargo").display()
+    );
+    checkout.cargo = script(&dir.path().join("editing-cargo"), &edited).into();
+    let bridge = find_or_build(&ordinary(), None, Some(&checkout), &Heard::default()).unwrap();
+    assert_eq!(runs(dir.path()), 2);
+    assert_eq!(
+        find_or_build(&ordinary(), None, Some(&checkout), &Heard::default()).unwrap(),
+        bridge
+    );
+    assert_eq!(runs(dir.path()), 2);
+    assert_eq!(files(&checkout.root.join("target/bridge/cache")).len(), 1);
+
+    let always = format!(
+        r#"echo '// edited' >> '{}'; exec '{}' "$@""#,
+        source.display(),
+        dir.path().join("cargo").display()
+    );
+    checkout.cargo = script(&dir.path().join("editing-cargo"), &always).into();
+    fs::write(&source, "// another wire").unwrap();
+    let error = find_or_build(&ordinary(), None, Some(&checkout), &Heard::default()).unwrap_err();
+    insta::assert_snapshot!(refusal(&error, dir.path()), @r"
+    SP0230: the bridge could not be built: the sources in `DIR/checkout` keep changing
+    hint: start again once nobody is writing there
+    ");
+}
+
+#[test]
 fn a_build_that_fails_says_what_cargo_said_last() {
     let dir = tempfile::tempdir().unwrap();
     let mut checkout = checkout(dir.path());
