@@ -58,6 +58,12 @@ pub fn build_bridge(
     build_into(interpreter, out, Checkout::here().as_ref(), progress)
 }
 
+/// Says in a few words where the bridge for an interpreter comes from, or would come from, when none is named. Builds
+/// nothing.
+pub fn bridge_status(interpreter: &Interpreter) -> Result<String, BridgeError> {
+    status(interpreter, Checkout::here().as_ref())
+}
+
 fn find_or_build(
     interpreter: &Interpreter,
     given: Option<&Path>,
@@ -78,12 +84,7 @@ fn find_or_build(
             origin: BridgeOrigin::Installed,
         });
     }
-    let Some(checkout) = checkout else {
-        return Err(BridgeError::NoBridge {
-            python: interpreter.path.clone(),
-            installed: installed.map(|(version, _)| version.clone()),
-        });
-    };
+    let checkout = checkout.ok_or_else(|| no_bridge(interpreter))?;
     if let Some((version, folder)) = installed {
         tracing::warn!(
             version,
@@ -96,6 +97,28 @@ fn find_or_build(
         path: Some(checkout.bridge(&interpreter.facts, progress)?),
         origin: BridgeOrigin::Built,
     })
+}
+
+fn status(interpreter: &Interpreter, checkout: Option<&Checkout>) -> Result<String, BridgeError> {
+    let installed = interpreter.facts.installed_bridge.as_ref();
+    if let Some((_, folder)) = installed.filter(|(version, _)| version == BRIDGE_VERSION) {
+        return Ok(format!("installed in {}", folder.display()));
+    }
+    let checkout = checkout.ok_or_else(|| no_bridge(interpreter))?;
+    if let Some(folder) = checkout.built(&interpreter.facts)? {
+        return Ok(format!("built, in {}", folder.display()));
+    }
+    cargo::check(&checkout.cargo)?;
+    Ok("not built yet; cargo builds it at the first start".to_owned())
+}
+
+/// Nobody has named one, and there is no way to get one.
+fn no_bridge(interpreter: &Interpreter) -> BridgeError {
+    let installed = interpreter.facts.installed_bridge.as_ref();
+    BridgeError::NoBridge {
+        python: interpreter.path.clone(),
+        installed: installed.map(|(version, _)| version.clone()),
+    }
 }
 
 fn build_into(

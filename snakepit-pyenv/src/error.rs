@@ -75,12 +75,12 @@ pub enum ProbeError {
         reason: String,
     },
     /// The operating system did not run it.
-    #[error("`{}` cannot be started", .path.display())]
+    #[error("`{}` cannot be started: {error}", .path.display())]
     CannotStart {
         /// The interpreter's path.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -158,7 +158,7 @@ impl ProbeError {
             Self::TimedOut { .. } => {
                 "look for a `sitecustomize` or a wrapper script that waits for something".to_owned()
             }
-            Self::CannotStart { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Self::CannotStart { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 "if it is a script, its first line names a program that is gone".to_owned()
             }
             Self::CannotStart { .. } => return None,

@@ -32,7 +32,7 @@ pub mod libraries;
 mod probe;
 mod progress;
 
-pub use bridge::{BRIDGE_VERSION, BridgeError, bridge_for, build_bridge};
+pub use bridge::{BRIDGE_VERSION, BridgeError, bridge_for, bridge_status, build_bridge};
 pub use error::{FindError, ProbeError};
 pub use facts::{
     Bridge, BridgeOrigin, Interpreter, InterpreterFacts, InterpreterOrigin, MINIMUM_VERSION, Version,

@@ -140,13 +140,13 @@ fn ask<T: for<'de> Deserialize<'de>>(path: &Path, script: &str, limit: Duration)
     for name in LEFT_OUT {
         command.env_remove(name);
     }
-    let cannot_start = |source: io::Error| match source.kind() {
+    let cannot_start = |error: io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied => ProbeError::NotExecutable {
             path: path.to_owned(),
         },
         _ => ProbeError::CannotStart {
             path: path.to_owned(),
-            source,
+            error,
         },
     };
     let mut child = Guarded::start_group(&mut command).map_err(cannot_start)?;
@@ -195,10 +195,10 @@ fn check_file(path: &Path) -> Result<(), ProbeError> {
                 link_to: path.read_link().ok(),
             });
         }
-        Err(source) => {
+        Err(error) => {
             return Err(ProbeError::CannotStart {
                 path: path.to_owned(),
-                source,
+                error,
             });
         }
     };

@@ -96,6 +96,17 @@ pub(super) fn build(build: &Build<'_>, progress: &dyn Progress) -> Result<PathBu
         .ok_or(BridgeError::NothingBuilt { command: shown })
 }
 
+/// Checks that there is a cargo to build with, by starting it.
+pub(super) fn check(cargo: &OsStr) -> Result<(), BridgeError> {
+    match Guarded::start_group(Command::new(cargo).arg("--version")) {
+        Ok(_started) => Ok(()),
+        Err(source) => Err(BridgeError::NoCargo {
+            cargo: cargo.into(),
+            source,
+        }),
+    }
+}
+
 // === impl Build ===
 
 impl Build<'_> {

@@ -58,11 +58,10 @@ impl Checkout {
         facts: &InterpreterFacts,
         progress: &dyn Progress,
     ) -> Result<PathBuf, BridgeError> {
-        let abi = Abi::of(facts);
-        let folder = self.folder(&self.sources()?, &abi);
-        if is_finished(&folder, &abi) {
+        if let Some(folder) = self.built(facts)? {
             return Ok(folder);
         }
+        let abi = Abi::of(facts);
         progress.started(&format!(
             "Building the bridge for Python {}.{} ({}), which happens once; cargo may fetch its locked dependencies",
             facts.version.major,
@@ -72,6 +71,13 @@ impl Checkout {
         let result = self.build(facts, &abi, progress);
         progress.finished(result.is_ok());
         result
+    }
+
+    /// The folder with the bridge for an interpreter, if it is built already.
+    pub(super) fn built(&self, facts: &InterpreterFacts) -> Result<Option<PathBuf>, BridgeError> {
+        let abi = Abi::of(facts);
+        let folder = self.folder(&self.sources()?, &abi);
+        Ok(Some(folder).filter(|folder| is_finished(folder, &abi)))
     }
 
     /// Everything that belongs to this checkout's bridges.

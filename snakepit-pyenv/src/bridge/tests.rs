@@ -359,6 +359,26 @@ fn an_installed_bridge_is_used_if_it_has_this_version() {
 }
 
 #[test]
+fn the_status_tells_where_a_bridge_comes_from_and_builds_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut checkout = checkout(dir.path());
+    let told = |checkout: &Checkout| portable(&status(&ordinary(), Some(checkout)).unwrap(), dir.path());
+    assert_eq!(
+        told(&checkout),
+        "not built yet; cargo builds it at the first start"
+    );
+    assert!(!checkout.root.join("target").exists());
+    find_or_build(&ordinary(), None, Some(&checkout), &Heard::default()).unwrap();
+    assert!(told(&checkout).starts_with("built, in DIR/checkout/target/bridge/cache/abi3-"));
+
+    checkout.cargo = dir.path().join("no-cargo").into();
+    let error = status(&interpreter(FREE_THREADED), Some(&checkout)).unwrap_err();
+    assert!(matches!(error, BridgeError::NoCargo { .. }), "{error}");
+    let error = status(&ordinary(), None).unwrap_err();
+    assert!(matches!(error, BridgeError::NoBridge { .. }), "{error}");
+}
+
+#[test]
 fn one_folder_can_serve_several_interpreters_and_nothing_else_is_touched() {
     let dir = tempfile::tempdir().unwrap();
     let checkout = checkout(dir.path());
