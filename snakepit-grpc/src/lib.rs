@@ -22,6 +22,8 @@
 //! Not here: which worker gets a call and who waits for one (`snakepit-pool`), and everything Python
 //! (`snakepit-bridge`).
 
+#[cfg(feature = "host")]
+pub mod host;
 mod outbox;
 pub mod proto;
 pub mod values;

@@ -36,5 +36,5 @@ pub use id::{RequestId, WorkerId, WorkerName};
 pub use launch::{LaunchSpec, Launcher, Limits};
 pub use profile::{ProcessProfile, ThreadProfile, WorkerProfile, profile_for};
 pub use slots::{SlotPermit, Slots};
-pub use snakepit_config::ProfileKind;
+pub use snakepit_config::{Adapter, AdapterSource, InheritEnv, PoolName, ProfileKind};
 pub use worker::{ExitReport, Health, Tool, Worker, WorkerEvents, WorkerFacts};

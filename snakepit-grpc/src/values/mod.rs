@@ -10,12 +10,14 @@ mod check;
 mod decode;
 mod encode;
 mod error;
+mod fields;
 mod path;
 
 pub use check::check;
 pub use decode::decode;
 pub use encode::encode;
 pub use error::ValueError;
+pub use fields::Fields;
 
 /// How large and how deep a value may be, in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

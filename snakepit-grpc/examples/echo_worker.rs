@@ -1,0 +1,218 @@
+//! A worker end without Python, which the tests start in place of an interpreter. It ignores its command line; the first
+//! of `adapter_args` says how it (mis)behaves before it serves, the name of a tool what a call does.
+
+use std::error::Error;
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use snakepit_grpc::PROTOCOL;
+use snakepit_grpc::proto::completed::Outcome;
+use snakepit_grpc::proto::worker_host_client::WorkerHostClient;
+use snakepit_grpc::proto::{
+    Aborted, Boot, Completed, Hello, Interpreter, PythonError, Ready, StartFailed, Tool, UnknownTool,
+    WorkerMessage, start_failed::Stage,
+};
+use snakepit_grpc::worker::{IncomingCall, Next, WorkerEnd, read_boot};
+use tonic::transport::Endpoint;
+
+const TOOLS: [&str; 8] = ["abort", "echo", "exit", "grow", "hang_up", "pid", "spawn", "wait"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let boot = read_boot(std::io::stdin())?;
+    let mode = boot.adapter_args.first().map_or("", String::as_str);
+    match mode {
+        "mute" => park(),
+        "silent" => {
+            let mut stream = UnixStream::connect(&boot.socket)?;
+            // The server's greeting comes, and then nothing until the host cuts the connection.
+            let _ = stream.read_to_end(&mut Vec::new());
+            println!("cut off");
+            return Ok(());
+        }
+        "garbage" => {
+            let mut stream = UnixStream::connect(&boot.socket)?;
+            stream.write_all(&[0xff; 4096])?;
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest);
+            println!("the host hung up");
+            return Ok(());
+        }
+        "old_version" => println!("refused: {}", raw(&boot, hello(&boot, PROTOCOL + 1), Vec::new())),
+        "wrong_token_first" => {
+            let wrong = Hello {
+                token: Bytes::from_static(&[7; 32]),
+                ..hello(&boot, PROTOCOL)
+            };
+            println!("refused: {}", raw(&boot, wrong, Vec::new()));
+            serve(&boot)?;
+        }
+        "stray_answer" => {
+            let stray = Completed {
+                request: 99,
+                outcome: Some(Outcome::Value(Bytes::new())),
+                ..Completed::default()
+            };
+            println!(
+                "ended: {}",
+                raw(&boot, hello(&boot, PROTOCOL), vec![Ready {}.into(), stray.into()])
+            );
+            park();
+        }
+        "cannot_start" => {
+            let end = WorkerEnd::connect(
+                &boot,
+                Hello {
+                    tools: Vec::new(),
+                    ..hello(&boot, PROTOCOL)
+                },
+                None,
+            )?;
+            end.start_failed(StartFailed {
+                stage: Stage::Import.into(),
+                error: Some(PythonError {
+                    r#type: "ImportError".into(),
+                    message: "no".into(),
+                    ..PythonError::default()
+                }),
+            });
+        }
+        _ => serve(&boot)?,
+    }
+    Ok(())
+}
+
+fn hello(boot: &Boot, protocol: u32) -> Hello {
+    Hello {
+        token: boot.token.clone(),
+        protocol,
+        bridge_version: "0.0.1-test".to_owned(),
+        pid: std::process::id(),
+        interpreter: Some(Interpreter {
+            version: "3.13.0".into(),
+            implementation: "none".into(),
+            ..Interpreter::default()
+        }),
+        tools: TOOLS
+            .map(|name| Tool {
+                name: name.into(),
+                ..Tool::default()
+            })
+            .into(),
+        thread_safe: Some(true),
+    }
+}
+
+fn serve(boot: &Boot) -> Result<(), Box<dyn Error>> {
+    let mode = boot.adapter_args.first().map_or("", String::as_str);
+    let lifeline = std::io::stdin().as_fd().try_clone_to_owned()?;
+    let end = WorkerEnd::connect(boot, hello(boot, PROTOCOL), Some(lifeline))?;
+    if mode == "token_twice" {
+        println!("refused: {}", raw(boot, hello(boot, PROTOCOL), Vec::new()));
+    }
+    if mode == "talkative" {
+        for line in 0..100 {
+            eprintln!("line {line}");
+        }
+    }
+    end.ready();
+    std::thread::scope(|scope| {
+        for _ in 0..boot.slots {
+            scope.spawn(|| {
+                loop {
+                    match end.next_call(Duration::from_secs(60)) {
+                        Next::Call(call) => run(&end, call),
+                        Next::Nothing => {}
+                        Next::Drained => break,
+                    }
+                }
+            });
+        }
+    });
+    end.close();
+    Ok(())
+}
+
+fn run(end: &WorkerEnd, call: IncomingCall) {
+    let outcome = match call.tool.as_str() {
+        "echo" => Outcome::Value(call.arguments),
+        "pid" => Outcome::Value(number(std::process::id())),
+        "spawn" => match std::process::Command::new("sleep").arg("1000").spawn() {
+            Ok(child) => Outcome::Value(number(child.id())),
+            Err(error) => Outcome::InvalidArguments(error.to_string()),
+        },
+        "grow" => Outcome::Value(vec![0xc0; 1 << 20].into()),
+        "wait" => {
+            println!("waiting");
+            while !call.abort.is_set() {
+                std::thread::yield_now();
+            }
+            Outcome::Aborted(Aborted { started: true })
+        }
+        "exit" => {
+            eprintln!("leaving with 3");
+            std::process::exit(3)
+        }
+        "abort" => std::process::abort(),
+        "hang_up" => {
+            end.close();
+            park()
+        }
+        _ => Outcome::UnknownTool(UnknownTool {
+            available: TOOLS.map(str::to_owned).into(),
+        }),
+    };
+    end.complete(Completed {
+        request: call.request,
+        outcome: Some(outcome),
+        run_time_ns: 1,
+        ..Completed::default()
+    });
+}
+
+fn number(number: u32) -> Bytes {
+    number.to_be_bytes().to_vec().into()
+}
+
+fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A connection without the worker end's manners. Returns how the host ended it.
+fn raw(boot: &Boot, hello: Hello, more: Vec<WorkerMessage>) -> String {
+    let talk = async {
+        let socket = boot.socket.clone();
+        let channel = Endpoint::from_static("http://test.invalid")
+            .connect_with_connector(tower::service_fn(move |_| {
+                let socket = socket.clone();
+                async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
+            }))
+            .await?;
+        let (sender, receiver) = tokio::sync::mpsc::channel(8);
+        sender.send(WorkerMessage::from(hello)).await?;
+        for message in more {
+            sender.send(message).await?;
+        }
+        let outgoing = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let mut incoming = WorkerHostClient::new(channel)
+            .attach(outgoing)
+            .await?
+            .into_inner();
+        while incoming.message().await?.is_some() {}
+        Ok::<_, Box<dyn Error>>(())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.map(|runtime| runtime.block_on(talk)) {
+        Ok(Ok(())) => "ended".to_owned(),
+        Ok(Err(error)) => match error.downcast::<tonic::Status>() {
+            Ok(status) => format!("{:?} {}", status.code(), status.message()),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    }
+}
