@@ -1,6 +1,7 @@
 //! One pool as the program describes it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,9 +44,11 @@ impl PoolConfig {
     }
 
     /// The Python code that answers calls: a file (`adapter.py`), a module, or a class in one of them
-    /// (`module:Class`). A relative file starts at the current folder.
-    pub fn adapter(mut self, adapter: impl Into<String>) -> Self {
-        self.values.push(("adapter", Written::Text(adapter.into())));
+    /// (`module:Class`). A relative file starts at the current folder. A path must be UTF-8, as all text of a
+    /// configuration.
+    pub fn adapter(mut self, adapter: impl AsRef<OsStr>) -> Self {
+        let adapter = adapter.as_ref().to_string_lossy().into_owned();
+        self.values.push(("adapter", Written::Text(adapter)));
         self
     }
 

@@ -1,0 +1,143 @@
+//! One call, from its arguments to its typed result.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use snakepit_grpc::values::{self, Fields, ValueError};
+use snakepit_pool::{PoolCall, Receipt};
+
+use crate::error::Error;
+use crate::pit::Snakepit;
+
+/// A call that is being put together; `.await` makes it.
+///
+/// Dropping the future gives the call up: out of the queue if it waits, aborted if it runs. Its slot is free once the
+/// Python code has stopped.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<'p, T> {
+    pit: &'p Snakepit,
+    tool: Arc<str>,
+    pool: Option<String>,
+    arguments: Result<Fields, ValueError>,
+    timeout: Option<Duration>,
+    traceparent: Option<Arc<str>>,
+    result: PhantomData<fn() -> T>,
+}
+
+/// A [`Call`] that answers with its [`Receipt`] as well.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct CallWithReceipt<'p, T>(Call<'p, T>);
+
+// === impl Call ===
+
+impl<'p, T> Call<'p, T> {
+    pub(crate) fn new(pit: &'p Snakepit, tool: &str) -> Self {
+        Self {
+            pit,
+            tool: tool.into(),
+            pool: None,
+            arguments: Ok(Fields::default()),
+            timeout: None,
+            traceparent: None,
+            result: PhantomData,
+        }
+    }
+
+    /// Routes the call to this pool instead of the default one.
+    pub fn pool(mut self, name: impl Into<String>) -> Self {
+        self.pool = Some(name.into());
+        self
+    }
+
+    /// Adds one keyword argument. Given twice, the later one counts.
+    pub fn arg(self, name: &str, value: impl Serialize) -> Self {
+        self.add(|fields| fields.insert(name, &value))
+    }
+
+    /// Adds every field of a struct, or every entry of a map with string keys, as a keyword argument.
+    pub fn args(self, values: &impl Serialize) -> Self {
+        self.add(|fields| fields.extend(values))
+    }
+
+    /// The first mistake is kept until the call is made: a chain of setters has no place to report it.
+    fn add(mut self, add: impl FnOnce(&mut Fields) -> Result<(), ValueError>) -> Self {
+        if let Ok(fields) = &mut self.arguments
+            && let Err(error) = add(fields)
+        {
+            self.arguments = Err(error);
+        }
+        self
+    }
+
+    /// Gives the call this long, in the queue and in Python together, instead of the pool's `call_timeout`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends this W3C trace context with the call.
+    pub fn traceparent(mut self, traceparent: &str) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Asks for the receipt beside the result: which worker, how long in the queue, on the way and in Python.
+    pub fn with_receipt(self) -> CallWithReceipt<'p, T> {
+        CallWithReceipt(self)
+    }
+}
+
+impl<T: DeserializeOwned> Call<'_, T> {
+    async fn make(self) -> Result<(T, Receipt), Error> {
+        let Self {
+            pit,
+            tool,
+            pool,
+            arguments,
+            timeout,
+            traceparent,
+            ..
+        } = self;
+        let entry = pit.entry(pool.as_deref())?;
+        let arguments = arguments
+            .and_then(|fields| fields.finish(&entry.limits))
+            .map_err(|source| Error::Arguments {
+                tool: Arc::clone(&tool),
+                source,
+            })?;
+
+        let call = PoolCall {
+            tool: Arc::clone(&tool),
+            arguments,
+            timeout,
+            traceparent,
+        };
+        let answer = entry.pool.call(call).await?;
+        let value = values::decode(&answer.reply.value, &entry.limits)
+            .map_err(|source| Error::Result { tool, source })?;
+        Ok((value, answer.receipt))
+    }
+}
+
+impl<'p, T: DeserializeOwned + Send + 'p> IntoFuture for Call<'p, T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'p>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Ok(self.make().await?.0) })
+    }
+}
+
+impl<'p, T: DeserializeOwned + Send + 'p> IntoFuture for CallWithReceipt<'p, T> {
+    type Output = Result<(T, Receipt), Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'p>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.0.make())
+    }
+}
