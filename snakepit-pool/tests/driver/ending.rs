@@ -1,0 +1,79 @@
+//! Draining, shutting down, and dropping.
+
+use snakepit_pool::PoolError;
+use snakepit_profile::{CallError, Exit, Worker as _};
+
+use crate::sim::{SECOND, Sim, Start, assert_adds_up, begin, call, ms, pool, settings, start};
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_pool_finishes_what_it_has_and_holds_nothing() {
+    let (pool, sim) = pool(settings(|p| p), 1).await;
+    let calls = [
+        begin(&pool, call("wait:100")).await,
+        begin(&pool, call("wait:100")).await,
+    ];
+    let begun = tokio::time::Instant::now();
+    let refused = async {
+        let error = pool.call(call("echo")).await.unwrap_err();
+        assert!(matches!(error, PoolError::ShuttingDown { .. }), "{error}");
+    };
+    tokio::join!(pool.drain(), refused);
+    assert_eq!(begun.elapsed(), ms(200));
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert!(sim.worker(0).has_ended() && pool.workers().is_empty());
+    let stats = pool.stats();
+    assert_eq!((stats.workers, stats.load, stats.queued), (0, 0, 0));
+    assert_adds_up(&stats);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_refuses_what_waits_and_lets_what_runs_finish() {
+    let (pool, _sim) = pool(settings(|p| p), 1).await;
+    let running = begin(&pool, call("wait:500")).await;
+    let waiting = begin(&pool, call("wait:500")).await;
+    let begun = tokio::time::Instant::now();
+    pool.shutdown(SECOND).await;
+    assert_eq!(begun.elapsed(), ms(500));
+    running.await.unwrap().unwrap();
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(matches!(error, PoolError::ShuttingDown { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_does_not_stop_is_terminated_at_half_its_grace_and_killed_at_the_end() {
+    let (pool, sim) = pool(settings(|p| p.grace(SECOND)), 1).await;
+    sim.worker(0).be_stubborn();
+    let running = begin(&pool, call("stuck")).await;
+    let begun = tokio::time::Instant::now();
+    pool.shutdown(ms(300)).await;
+    assert_eq!(begun.elapsed(), ms(1300));
+    assert_eq!(sim.log(), ["stuck", "SIGTERM"]);
+    assert_eq!(sim.worker(0).exited().await, Exit::Signal(9));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, PoolError::Call(CallError::Lost(_))), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_handle_kills_the_workers() {
+    let (pool, sim) = pool(settings(|p| p.pool_size(3)), 1).await;
+    let other = pool.clone();
+    drop(pool);
+    other.call(call("echo")).await.unwrap();
+    drop(other);
+    for worker in sim.all() {
+        assert_eq!(worker.exited().await, Exit::Signal(9));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_still_being_launched_does_not_survive_its_pool() {
+    let sim = Sim::new(1, |_| Start::Ready);
+    drop(start(settings(|p| p), &sim));
+    // Its launch had not begun: the task that launches it outlives the handle.
+    tokio::time::sleep(SECOND).await;
+    for worker in sim.all() {
+        assert_eq!(worker.exited().await, Exit::Signal(9));
+    }
+}

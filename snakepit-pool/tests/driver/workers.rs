@@ -1,0 +1,155 @@
+//! Workers: death, replacement, and starts that go wrong.
+
+use snakepit_pool::{ErrorKind, PoolError};
+use snakepit_profile::{CallError, Executed, Exit, StartError};
+
+use crate::sim::{MINUTE, SECOND, Sim, Start, begin, call, ms, pool, settings, start, whole};
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_killed_in_mid_call_answers_its_callers_and_is_replaced() {
+    let (pool, sim) = pool(settings(|p| p.pool_size(2)), 2).await;
+    let calls = [
+        begin(&pool, call("hold")).await,
+        begin(&pool, call("wait:1")).await,
+        begin(&pool, call("hold")).await,
+    ];
+    let begun = tokio::time::Instant::now();
+    sim.worker(0).die(Exit::Signal(9));
+    let [first, other, third] = calls;
+    for lost in [first, third] {
+        let error = lost.await.unwrap().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.executed()),
+            (ErrorKind::WorkerLost, Executed::Maybe)
+        );
+        let PoolError::Call(CallError::Lost(lost)) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(
+            (lost.exit, lost.worker.to_string().as_str()),
+            (Exit::Signal(9), "p/0#1")
+        );
+    }
+    assert_eq!(begun.elapsed(), ms(0), "at once");
+    other.await.unwrap().unwrap();
+    let stats = whole(&pool, 2).await;
+    assert_eq!(stats.restarts, 1);
+    let names: Vec<_> = pool.workers().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["p/0#2", "p/1#1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_takes_no_more_calls_fails_one_and_not_the_whole_queue() {
+    let (pool, sim) = pool(settings(|p| p), 1).await;
+    sim.worker(0).sever();
+    let calls = [begin(&pool, call("echo")).await, begin(&pool, call("echo")).await];
+    let [first, second] = calls;
+    let error = first.await.unwrap().unwrap_err();
+    assert!(matches!(error, PoolError::Call(CallError::NotSent)), "{error}");
+    assert!(error.is_retryable());
+    let answer = second.await.unwrap().unwrap();
+    assert_eq!(answer.receipt.worker.id.generation, 2);
+    assert_eq!(
+        sim.all()[0].killed_because().as_deref(),
+        Some("it took no more calls")
+    );
+    whole(&pool, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_may_be_ready_before_its_launch_has_returned() {
+    let sim = Sim::new(1, |_| Start::ReadyEarly);
+    let pool = start(settings(|p| p), &sim);
+    pool.await_ready(SECOND).await.unwrap();
+    pool.call(call("echo")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_may_have_ended_before_its_launch_has_returned() {
+    let sim = Sim::new(1, |id| {
+        if id.generation < 3 {
+            Start::ExitEarly
+        } else {
+            Start::Ready
+        }
+    });
+    let pool = start(settings(|p| p), &sim);
+    pool.await_ready(SECOND).await.unwrap();
+    assert_eq!(pool.stats().restarts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_panics_has_failed_and_is_tried_again() {
+    let sim = Sim::new(1, |id| {
+        if id.generation == 1 {
+            Start::Panic
+        } else {
+            Start::Ready
+        }
+    });
+    let pool = start(settings(|p| p), &sim);
+    pool.await_ready(SECOND).await.unwrap();
+    assert_eq!(pool.workers()[0].id.generation, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_hangs_in_its_start_is_killed_and_the_pool_says_why_it_failed() {
+    let sim = Sim::new(1, |_| Start::Hang);
+    let pool = start(settings(|p| p.startup_timeout(SECOND)), &sim);
+    let error = pool.await_ready(MINUTE).await.unwrap_err();
+    let PoolError::PoolNotInitialized {
+        source: Some(StartError::Timeout { after, output }),
+        ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((after, output), (SECOND, vec!["last words".to_owned()]));
+    assert_eq!(sim.all().len(), 3);
+    assert!(sim.all().iter().all(|worker| worker.has_ended()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_ends_in_its_start_is_reported_with_its_last_words() {
+    let sim = Sim::new(1, |_| Start::Exit);
+    let pool = start(settings(|p| p), &sim);
+    let error = pool.await_ready(MINUTE).await.unwrap_err();
+    let PoolError::PoolNotInitialized {
+        source: Some(StartError::Exited { exit, output }),
+        ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((exit, output.len()), (Exit::Code(3), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn handles_tell_of_every_worker_that_lives() {
+    let sim = Sim::new(3, |id| if id.slot == 0 { Start::Ready } else { Start::Hang });
+    let pool = start(settings(|p| p.pool_size(2)), &sim);
+    pool.await_ready(SECOND).await.unwrap();
+    let _running = begin(&pool, call("hold")).await;
+    let told: Vec<_> = pool
+        .worker_handles()
+        .into_iter()
+        .map(|worker| {
+            let ready = worker.facts.is_some();
+            (
+                worker.name.to_string(),
+                worker.pid,
+                format!("{:?}", worker.state),
+                worker.load,
+                worker.capacity,
+                ready,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("p/0#1".to_owned(), 1001, "Ready".to_owned(), 1, 3, true),
+            ("p/1#1".to_owned(), 1101, "Starting".to_owned(), 0, 3, false),
+        ]
+    );
+}
