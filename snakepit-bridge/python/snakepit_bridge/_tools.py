@@ -1,0 +1,72 @@
+"""What adapters are written with."""
+
+from __future__ import annotations
+
+# `typing` is for checkers only: a worker starts without it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, TypeVar, overload
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+MARK = "__snakepit_tool__"
+
+
+class Mark:
+    """What ``tool`` leaves on a function."""
+
+    __slots__ = ("description", "name")
+
+    def __init__(self, name: str | None, description: str | None) -> None:
+        self.name = name
+        self.description = description
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def tool(function: Function, /) -> Function: ...
+    @overload
+    def tool(*, name: str | None = None, description: str | None = None) -> Callable[[Function], Function]: ...
+
+
+def tool(function: Any = None, /, *, name: str | None = None, description: str | None = None) -> Any:
+    """Marks a function, or a method of an adapter class, as something callers may call.
+
+    ``name`` is what callers call it, by default the function's own name; ``description`` is one line for people, by
+    default the first line of its docstring. The function itself is returned, unchanged.
+    """
+    if function is None:
+        return lambda decorated: _marked(decorated, Mark(name, description))
+    return _marked(function, Mark(name, description))
+
+
+def _marked(function: Any, mark: Mark) -> Any:
+    target = function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
+    if not callable(target) or isinstance(target, type):
+        raise TypeError(f"@tool marks functions and methods, not {target!r}")
+    try:
+        setattr(target, MARK, mark)
+    except AttributeError:
+        message = f"{target!r} cannot be marked as a tool: call it in a function of your own"
+        raise TypeError(message) from None
+    return function
+
+
+class BaseAdapter:
+    """An adapter with a state: its methods marked with ``@tool`` are the tools.
+
+    One instance lives as long as its worker.
+    """
+
+    def initialize(self) -> Any:
+        """Runs once, before the worker is ready: load the model, warm up. May be ``async``."""
+
+    def cleanup(self) -> Any:
+        """Runs once, after the last call of a worker that ends in peace. May be ``async``."""
+
+
+class ThreadSafeAdapter(BaseAdapter):
+    """An adapter whose tools may run in several threads at once."""
+
+    __thread_safe__ = True
