@@ -123,7 +123,7 @@ fn serve(boot: &Boot) -> Result<(), Box<dyn Error>> {
         for _ in 0..boot.slots {
             scope.spawn(|| {
                 loop {
-                    match end.next_call(Duration::from_secs(60)) {
+                    match end.next_call(Duration::from_mins(1)) {
                         Next::Call(call) => run(&end, call),
                         Next::Nothing => {}
                         Next::Drained => break,

@@ -3,8 +3,13 @@
 #![expect(
     missing_docs,
     clippy::pedantic,
+    clippy::allow_attributes_without_reason,
     unused_qualifications,
     reason = "generated; the .proto file is the documentation"
+)]
+#![cfg_attr(
+    feature = "host",
+    expect(clippy::allow_attributes, reason = "generated, in the server's half")
 )]
 
 use std::fmt;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::{PATIENCE, Subject, Told, spec};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use snakepit_grpc::host::Host;
 use snakepit_profile::{CallError, Exit, Health, RequestId, StartError};
 
@@ -155,8 +156,10 @@ async fn health_is_answered_while_a_call_runs_and_not_by_a_stopped_worker() {
     let mut subject = Subject::ready(&host, spec("", 1)).await;
     subject.submit(1, "wait", "");
     assert!(matches!(subject.worker.health(PATIENCE).await, Health::Alive(_)));
-    let pid = rustix::process::Pid::from_raw(i32::try_from(subject.worker.pid()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let pid = Pid::from_raw(i32::try_from(subject.worker.pid()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    // The signal is on its way until the process has really stopped.
+    waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT).unwrap();
     assert_eq!(
         subject.worker.health(Duration::from_millis(50)).await,
         Health::Silent

@@ -125,14 +125,15 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(patience) = &mut self.patience {
-            if patience.as_mut().poll(cx).is_ready() {
-                let greeted = self.peer.greeted.load(Ordering::Acquire);
-                self.patience = None;
-                if !greeted {
-                    tracing::warn!("a connection was closed: it said no `Hello` in time");
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
+        let is_over = self
+            .patience
+            .as_mut()
+            .is_some_and(|patience| patience.as_mut().poll(cx).is_ready());
+        if is_over {
+            self.patience = None;
+            if !self.peer.greeted.load(Ordering::Acquire) {
+                tracing::warn!("a connection was closed: it said no `Hello` in time");
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)

@@ -56,9 +56,8 @@ impl Group {
             WaitId::PidFd(leader.as_fd()),
             WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT,
         ) {
-            Ok(None) => return None,
+            Ok(None) | Err(Errno::INTR) => return None,
             Ok(status) => status,
-            Err(Errno::INTR) => return None,
             Err(error) => {
                 tracing::warn!(%error, pid = self.pid(), "somebody else in this process has collected a worker's exit status");
                 None

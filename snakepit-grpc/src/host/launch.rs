@@ -36,11 +36,11 @@ impl Host {
     /// Makes a private run directory with a socket in it, and serves. Directories that dead hosts left are removed.
     ///
     /// # Errors
-    /// An [`io::Error`] that holds a [`HostError`].
+    /// [`HostError`]; nothing is left behind then.
     ///
     /// # Panics
     /// Outside a tokio runtime with time and I/O enabled.
-    pub fn bind() -> io::Result<Arc<Self>> {
+    pub fn bind() -> Result<Arc<Self>, HostError> {
         let setup = |what| move |source| HostError::Setup { what, source };
         let directory = RunDirectory::create()?;
         let listener =

@@ -27,7 +27,7 @@ const F_SETSIG: c_int = 10;
 const F_SETOWN_EX: c_int = 15;
 const F_OWNER_TID: c_int = 0;
 
-/// What F_SETOWN_EX takes.
+/// What `F_SETOWN_EX` takes.
 #[repr(C)]
 struct Owner {
     kind: c_int,

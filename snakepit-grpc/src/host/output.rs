@@ -1,6 +1,7 @@
 //! What a worker writes: read at once, kept a little, passed on in moderation, never parsed.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -124,7 +125,8 @@ impl Lines {
         let mut line =
             String::from_utf8_lossy(self.line.strip_suffix(b"\r").unwrap_or(&self.line)).into_owned();
         if self.cut > 0 {
-            line.push_str(&format!(" … and {} more bytes", self.cut));
+            // Writing to a string cannot fail.
+            let _ = write!(line, " … and {} more bytes", self.cut);
         }
         self.line.clear();
         self.cut = 0;

@@ -273,19 +273,15 @@ fn finish(link: &Link, completed: Completed) -> Result<(), Hangup> {
             "`Completed` for request {request}, which it does not have"
         )));
     };
-    match facts::outcome(&call.tool, completed) {
-        Some(outcome) => {
-            call.completion.complete(outcome);
-            Ok(())
-        }
-        None => {
-            // It goes back, to be completed as lost with all the others.
-            link.lock().pending.calls.insert(request, call);
-            Err(Hangup::Broken(format!(
-                "`Completed` for request {request} without an outcome"
-            )))
-        }
+    if let Some(outcome) = facts::outcome(&call.tool, completed) {
+        call.completion.complete(outcome);
+        return Ok(());
     }
+    // It goes back, to be completed as lost with all the others.
+    link.lock().pending.calls.insert(request, call);
+    Err(Hangup::Broken(format!(
+        "`Completed` for request {request} without an outcome"
+    )))
 }
 
 fn ready(link: &Link) -> Result<(), Hangup> {

@@ -225,8 +225,10 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn kind(marker: Marker) -> &'static str {
+/// What a value with this marker is.
+pub(super) fn kind(marker: Marker) -> &'static str {
     match marker {
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => "a string",
         Marker::Null => "null",
         Marker::True | Marker::False => "a boolean",
         Marker::F32 | Marker::F64 => "a float",

@@ -231,14 +231,14 @@ mod tests {
         calls.arrive(call(1)).unwrap();
         calls.end();
         assert!(matches!(calls.next(Duration::ZERO), Next::Call(_)));
-        assert!(matches!(calls.next(Duration::from_secs(60)), Next::Drained));
+        assert!(matches!(calls.next(Duration::from_mins(1)), Next::Drained));
     }
 
     #[test]
     fn a_waiting_thread_is_woken_by_a_call() {
         let calls = Arc::new(Calls::new(1));
         let waiting = Arc::clone(&calls);
-        let thread = std::thread::spawn(move || waiting.next(Duration::from_secs(60)));
+        let thread = std::thread::spawn(move || waiting.next(Duration::from_mins(1)));
         calls.arrive(call(5)).unwrap();
         let Next::Call(got) = thread.join().unwrap() else {
             panic!("the call was there")

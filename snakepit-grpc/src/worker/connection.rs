@@ -156,8 +156,12 @@ async fn attach(
     let mut client = WorkerHostClient::new(channel)
         .max_decoding_message_size(decode_max(boot.message_max))
         .max_encoding_message_size(decode_max(boot.message_max));
-    let mut incoming = client.attach(outgoing).await.map_err(refused)?.into_inner();
-    let first = incoming.message().await.map_err(refused)?;
+    let mut incoming = client
+        .attach(outgoing)
+        .await
+        .map_err(|status| refused(&status))?
+        .into_inner();
+    let first = incoming.message().await.map_err(|status| refused(&status))?;
     match first.and_then(|message| message.body) {
         Some(host_message::Body::Welcome(_)) => Ok(incoming),
         Some(_) => Err(ConnectError::Protocol {
@@ -194,7 +198,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     cause.to_string()
 }
 
-fn refused(status: Status) -> ConnectError {
+fn refused(status: &Status) -> ConnectError {
     let reason = status.message().to_owned();
     match status.code() {
         Code::Unauthenticated

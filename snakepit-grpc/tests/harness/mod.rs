@@ -1,5 +1,7 @@
 //! A host, workers written in Rust, and somebody who writes down what becomes of them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
