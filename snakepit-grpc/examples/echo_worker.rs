@@ -22,6 +22,11 @@ use tonic::transport::Endpoint;
 const TOOLS: [&str; 8] = ["abort", "echo", "exit", "grow", "hang_up", "pid", "spawn", "wait"];
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let ["stranger", parent, socket, token] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return stranger(parent, socket, token);
+    }
     let boot = read_boot(std::io::stdin())?;
     let mode = boot.adapter_args.first().map_or("", String::as_str);
     match mode {
@@ -48,6 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ..hello(&boot, PROTOCOL)
             };
             println!("refused: {}", raw(&boot, wrong, Vec::new()));
+            serve(&boot)?;
+        }
+        "stranger_first" => {
+            println!("refused: {}", stranger_elsewhere(&boot)?);
             serve(&boot)?;
         }
         "stray_answer" => {
@@ -171,6 +180,36 @@ fn run(end: &WorkerEnd, call: IncomingCall) {
         run_time_ns: 1,
         ..Completed::default()
     });
+}
+
+/// Lets a process that is no descendant of the worker present the worker's token.
+fn stranger_elsewhere(boot: &Boot) -> Result<String, Box<dyn Error>> {
+    let token: Vec<_> = boot.token.iter().map(u8::to_string).collect();
+    let shell = std::process::Command::new("sh")
+        .args(["-c", r#""$0" stranger $$ "$1" "$2" & "#])
+        .arg(std::env::current_exe()?)
+        .args([&boot.socket, &token.join(",")])
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
+    // The shell ends at once; its output ends with the stranger.
+    Ok(String::from_utf8(shell.wait_with_output()?.stdout)?)
+}
+
+/// Runs as that process: a session of its own, and no parent but the system.
+fn stranger(parent: &str, socket: &str, token: &str) -> Result<(), Box<dyn Error>> {
+    rustix::process::setsid()?;
+    let shell = rustix::process::Pid::from_raw(parent.parse()?);
+    while rustix::process::getppid() == shell {
+        std::thread::yield_now();
+    }
+    let token = token.split(',').map(str::parse).collect::<Result<Vec<u8>, _>>()?;
+    let boot = Boot {
+        socket: socket.to_owned(),
+        token: token.into(),
+        ..Boot::default()
+    };
+    print!("{}", raw(&boot, hello(&boot, PROTOCOL), Vec::new()));
+    Ok(())
 }
 
 fn number(number: u32) -> Bytes {

@@ -188,6 +188,20 @@ async fn a_wrong_token_is_refused_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_with_the_right_token_is_refused_and_the_worker_still_gets_in() {
+    let host = Host::bind().unwrap();
+    let mut subject = Subject::ready(&host, spec("stranger_first", 1)).await;
+    assert!(subject.call(1, "echo", "").await.is_ok());
+    let output = subject.killed().await.output;
+    assert!(
+        output
+            .iter()
+            .any(|line| line.contains("refused: PermissionDenied")),
+        "{output:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_one_connection() {
     let host = Host::bind().unwrap();
     let mut subject = Subject::ready(&host, spec("token_twice", 1)).await;

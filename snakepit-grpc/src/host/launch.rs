@@ -91,14 +91,14 @@ impl Host {
             .registry
             .reserve(token.clone(), &spec)
             .ok_or_else(|| io::Error::other("the host has been shut down"))?;
-        let created = match self.spawner.spawn(command(&spec), boot).await {
-            Ok(process) => self.adopt(spec, events, &token, process, place),
-            Err(error) => Err(error),
+        let reservation = Reservation {
+            registry: &self.registry,
+            token: Some(token.clone()),
         };
-        if created.is_err() {
-            self.registry.revoke(&token);
-        }
-        created
+        let process = self.spawner.spawn(command(&spec), boot).await?;
+        let link = self.adopt(spec, events, &token, process, place)?;
+        reservation.keep();
+        Ok(link)
     }
 
     /// Gives a new process its place: output, supervision, and the right to dial home.
@@ -143,6 +143,26 @@ impl Host {
         let supervisor = Supervisor::new(Arc::clone(&link), registry, token.clone(), exit, pipes);
         self.runtime.spawn(supervisor.run(conversation));
         Ok(link)
+    }
+}
+
+/// A place that is given up unless a worker comes of it, also where a launch is broken off half-way.
+struct Reservation<'a> {
+    registry: &'a Registry,
+    token: Option<Token>,
+}
+
+impl Reservation<'_> {
+    fn keep(mut self) {
+        self.token = None;
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = &self.token {
+            self.registry.revoke(token);
+        }
     }
 }
 

@@ -191,10 +191,7 @@ impl Worker for Link {
 
     fn facts(&self) -> Option<Arc<WorkerFacts>> {
         let state = self.lock();
-        state
-            .facts
-            .clone()
-            .filter(|_| matches!(state.phase, Phase::Ready | Phase::Ended))
+        state.facts.clone().filter(|_| state.was_ready)
     }
 
     fn submit(&self, call: Call, completion: Completion) -> Result<(), (Call, Completion)> {

@@ -4,6 +4,8 @@
 //! running worker. Nothing it started outlives it: dropping it kills every process group at once, and if the whole
 //! program dies the kernel does, through each worker's [lifeline](Lifeline).
 //!
+//! It needs Linux 5.3 or later: exits are seen through pidfds.
+//!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
 //! use std::sync::Arc;

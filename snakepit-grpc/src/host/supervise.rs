@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use snakepit_profile::{CallError, Exit, ExitReport, StartError, WorkerLost};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -14,9 +15,13 @@ use crate::host::facts;
 use crate::host::link::{Link, Phase};
 use crate::host::registry::{Registry, Token};
 use crate::proto::{Completed, WorkerMessage, worker_message::Body};
+use crate::window::decode_max;
 
 /// How long a worker that has said it cannot start may take to exit by itself.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long after its connection a worker may end by itself.
+const EXIT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long the stream of a dead worker may take to end: what it sent before is still taken.
 const STREAM_PATIENCE: Duration = Duration::from_millis(100);
@@ -101,22 +106,28 @@ impl Supervisor {
         match end {
             Hangup::Ended if self.link.may_leave() => {
                 // A drained worker has the pool's `grace`, and the pool kills it after that.
-                if self.link.lock().phase == Phase::Failed
-                    && timeout(LEAVE_PATIENCE, self.exit.ended()).await.is_err()
-                {
+                let failed = self.link.lock().phase == Phase::Failed;
+                if failed && !self.exits_within(LEAVE_PATIENCE).await {
                     self.link
                         .kill_because("it said that it cannot start, and did not exit");
                 }
             }
-            // A worker that has just died loses its connection first. The kill cannot change how it ended.
+            // A worker that dies loses its connection a moment before its end is seen, maybe within a message. It must
+            // not be told that the host killed it.
+            Hangup::Ended if self.exits_within(EXIT_PATIENCE).await => {}
+            Hangup::Unreadable(_) if self.exits_within(EXIT_PATIENCE).await => {}
             Hangup::Ended => self.link.kill_because("its connection ended while it was alive"),
-            Hangup::Broken(reason) => {
+            Hangup::Broken(reason) | Hangup::Unreadable(reason) => {
                 tracing::error!(worker = %self.link.spec().worker, reason, "a worker broke the protocol");
                 self.link
                     .kill_because(&format!("it broke the protocol: {reason}"));
             }
             Hangup::Refused => self.link.kill_because("it was refused"),
         }
+    }
+
+    async fn exits_within(&self, patience: Duration) -> bool {
+        timeout(patience, self.exit.ended()).await.is_ok()
     }
 
     async fn pipes_end(&mut self, patience: Duration) -> bool {
@@ -198,6 +209,8 @@ enum Hangup {
     Ended,
     /// It said something that it must not say.
     Broken(String),
+    /// What came could not be read: no message of this protocol, one that is too large, or half of one.
+    Unreadable(String),
     /// The host does not want this worker.
     Refused,
 }
@@ -218,7 +231,7 @@ async fn converse(link: &Link, connected: oneshot::Receiver<Streaming<WorkerMess
         };
         match message {
             Ok(Some(message)) => {
-                if let Err(end) = take_in(link, message) {
+                if let Err(end) = in_bounds(link, &message).and_then(|()| take_in(link, message)) {
                     return end;
                 }
             }
@@ -228,10 +241,21 @@ async fn converse(link: &Link, connected: oneshot::Receiver<Streaming<WorkerMess
                 tonic::Code::Unknown | tonic::Code::Cancelled | tonic::Code::Unavailable => {
                     return Hangup::Ended;
                 }
-                _ => return Hangup::Broken(status.message().to_owned()),
+                _ => return Hangup::Unreadable(status.message().to_owned()),
             },
         }
     }
+}
+
+/// The decoder's limit is the largest of all workers'.
+fn in_bounds(link: &Link, message: &WorkerMessage) -> Result<(), Hangup> {
+    let (size, limit) = (message.encoded_len(), decode_max(link.spec().limits.message_max));
+    if size > limit {
+        return Err(Hangup::Broken(format!(
+            "a message of {size} bytes, where {limit} are allowed"
+        )));
+    }
+    Ok(())
 }
 
 fn tell_refused(link: &Link) {
