@@ -76,13 +76,16 @@ impl Drop for RunDirectory {
     }
 }
 
+/// The lock appears under its name when it is held already: nobody may find it free while its host comes up.
 fn locked(directory: &Path) -> io::Result<File> {
+    let unfinished = directory.join("lock.new");
     let lock = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(directory.join(LOCK))?;
+        .open(&unfinished)?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    fs::rename(unfinished, directory.join(LOCK))?;
     Ok(lock)
 }
 
@@ -136,6 +139,21 @@ mod tests {
         let _new = RunDirectory::create_in(parent.path()).unwrap();
         assert!(!dead.exists());
         assert!(alive.path.exists() && unfinished.exists() && foreign.exists());
+    }
+
+    #[test]
+    fn hosts_that_come_up_at_once_do_not_sweep_each_other() {
+        let parent = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let directory = RunDirectory::create_in(parent.path()).unwrap();
+                        assert!(directory.path.join(LOCK).exists());
+                    }
+                });
+            }
+        });
     }
 
     #[test]

@@ -114,8 +114,7 @@ impl Supervisor {
             }
             // A worker that dies loses its connection a moment before its end is seen, maybe within a message. It must
             // not be told that the host killed it.
-            Hangup::Ended if self.exits_within(EXIT_PATIENCE).await => {}
-            Hangup::Unreadable(_) if self.exits_within(EXIT_PATIENCE).await => {}
+            Hangup::Ended | Hangup::Unreadable(_) if self.exits_within(EXIT_PATIENCE).await => {}
             Hangup::Ended => self.link.kill_because("its connection ended while it was alive"),
             Hangup::Broken(reason) | Hangup::Unreadable(reason) => {
                 tracing::error!(worker = %self.link.spec().worker, reason, "a worker broke the protocol");
