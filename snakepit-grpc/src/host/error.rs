@@ -2,8 +2,7 @@
 
 use std::io;
 
-/// The host's place in the file system could not be had. [`Host::bind`](crate::host::Host::bind) returns it inside an
-/// [`io::Error`].
+/// What [`Host::bind`](crate::host::Host::bind) needs could not be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
@@ -56,15 +55,5 @@ impl HostError {
             Self::PathTooLong { .. } => Some("set XDG_RUNTIME_DIR or TMPDIR to a shorter path"),
             Self::Setup { .. } => None,
         }
-    }
-}
-
-impl From<HostError> for io::Error {
-    fn from(error: HostError) -> Self {
-        let kind = match &error {
-            HostError::RunDirectory { source, .. } | HostError::Setup { source, .. } => source.kind(),
-            HostError::PathTooLong { .. } => io::ErrorKind::InvalidInput,
-        };
-        Self::new(kind, error)
     }
 }

@@ -7,7 +7,7 @@
 //! It needs Linux 5.3 or later: exits are seen through pidfds.
 //!
 //! ```no_run
-//! # async fn example() -> std::io::Result<()> {
+//! # async fn example() -> Result<(), snakepit_grpc::host::HostError> {
 //! use std::sync::Arc;
 //! use snakepit_grpc::host::Host;
 //! use snakepit_profile::Launcher;
