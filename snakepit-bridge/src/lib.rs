@@ -28,6 +28,7 @@ mod boot;
 mod call;
 mod decode;
 mod encode;
+mod exception;
 mod path;
 mod tool;
 mod worker;

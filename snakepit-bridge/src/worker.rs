@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PySystemExit, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use snakepit_grpc::proto::completed::Outcome;
 use snakepit_grpc::proto::{
-    Aborted, Boot, Completed, Frame, Hello, Interpreter, PythonError, StartFailed, Tool as ToolFacts,
-    UnknownTool, Unsendable, boot, start_failed,
+    Aborted, Boot, Completed, Hello, Interpreter, PythonError, StartFailed, Tool as ToolFacts, UnknownTool,
+    Unsendable, boot, start_failed,
 };
 use snakepit_grpc::worker::{IncomingCall, Next, WorkerEnd};
 
 use crate::boot::{connections_to, take_standard_input};
 use crate::call::{Call, Cancelled, Running, is_forked};
 use crate::encode::{Limits, to_bytes};
+use crate::exception::{Link, nested};
 use crate::path::Problem;
 use crate::tool::Tool;
 
@@ -31,25 +33,6 @@ pub(crate) struct Worker {
     lifeline_number: i32,
     /// Never dropped: in a process that a tool forks off, its thread does not exist and could not be joined.
     end: OnceLock<&'static WorkerEnd>,
-}
-
-/// An exception as `_errors.describe` gives it; its causes are the further elements of a list.
-#[derive(FromPyObject)]
-struct Link {
-    #[pyo3(item("type"))]
-    class: String,
-    #[pyo3(item)]
-    module: String,
-    #[pyo3(item)]
-    message: String,
-    #[pyo3(item)]
-    mro: Vec<String>,
-    #[pyo3(item)]
-    notes: Vec<String>,
-    #[pyo3(item)]
-    frames: Vec<(String, u32, String, String)>,
-    #[pyo3(item)]
-    traceback: String,
 }
 
 /// What the loop needs for every call.
@@ -246,9 +229,6 @@ impl Worker {
                 }
                 Next::Call(call) => {
                     let completed = calls.run(call);
-                    if is_forked() {
-                        return leave_forked_child(py);
-                    }
                     // One switch for both: with several threads, taking the GIL back is what costs.
                     py.detach(|| {
                         // An answer that nobody waits for any more, since the host is gone, needs no report.
@@ -279,7 +259,7 @@ impl Worker {
 
 // === impl Loop ===
 
-impl Loop<'_, '_> {
+impl<'py> Loop<'_, 'py> {
     fn run(&self, incoming: IncomingCall) -> Completed {
         let IncomingCall {
             request,
@@ -297,45 +277,60 @@ impl Loop<'_, '_> {
             deadline,
             abort,
         });
-        let started = Instant::now();
-        let outcome = self.outcome(&call, &arguments);
+        let (outcome, run_time) = match self.prepare(&call, &arguments) {
+            Ok((tool, arguments)) => self.execute(&call, tool.get(), arguments),
+            Err(outcome) => (*outcome, Duration::ZERO),
+        };
         Completed {
             request,
-            run_time_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            gil_enabled: self.gil_enabled(),
             outcome: Some(outcome),
+            run_time_ns: u64::try_from(run_time.as_nanos()).unwrap_or(u64::MAX),
+            gil_enabled: self.gil_enabled(),
         }
     }
 
-    fn outcome(&self, call: &Arc<Call>, arguments: &Bytes) -> Outcome {
+    /// What to run, or why nothing runs.
+    fn prepare(
+        &self,
+        call: &Call,
+        arguments: &Bytes,
+    ) -> Result<(&Bound<'py, Tool>, Bound<'py, PyDict>), Box<Outcome>> {
         if call.is_over() {
-            return Outcome::Aborted(Aborted { started: false });
+            return Err(Outcome::Aborted(Aborted { started: false }).into());
         }
         let Some(tool) = self.tools.get(&call.tool) else {
             let mut available: Vec<String> = self.tools.keys().cloned().collect();
             available.sort_unstable();
-            return Outcome::UnknownTool(UnknownTool { available });
+            return Err(Outcome::UnknownTool(UnknownTool { available }).into());
         };
-        let tool = tool.get();
-        let arguments = match tool.arguments(self.py, arguments, self.worker.limits) {
-            Ok(arguments) => arguments,
-            Err(reason) => return Outcome::InvalidArguments(reason),
-        };
+        match tool.get().arguments(self.py, arguments, self.worker.limits) {
+            Ok(arguments) => Ok((tool, arguments)),
+            Err(reason) => Err(Outcome::InvalidArguments(reason).into()),
+        }
+    }
+
+    /// Runs the tool. Returns how it ended and how long it took.
+    fn execute(&self, call: &Arc<Call>, tool: &Tool, arguments: Bound<'py, PyDict>) -> (Outcome, Duration) {
         let running = Running::enter(Arc::clone(call));
+        let started = Instant::now();
         let result = tool.run(self.py, &arguments);
-        // Encoding is still part of the call: the code of a value's own type may run in it.
+        let run_time = started.elapsed();
+        if is_forked() {
+            leave_forked_child(self.py, result.err());
+        }
+        // Encoding and destructors are still part of the call: the code of the values' own types may run in them.
         let encoded = result.map(|value| to_bytes(&value, self.worker.limits, "result"));
-        // Their destructors are the call's code as well.
         drop(arguments);
         drop(running);
-        match encoded {
+        let outcome = match encoded {
             Ok(Ok(value)) => Outcome::Value(value.into()),
             Ok(Err(Problem { path, reason })) => Outcome::Unsendable(Unsendable { path, reason }),
             Err(error) if error.is_instance_of::<Cancelled>(self.py) && call.is_over() => {
                 Outcome::Aborted(Aborted { started: true })
             }
             Err(error) => Outcome::Raised(self.raised(error)),
-        }
+        };
+        (outcome, run_time)
     }
 
     fn raised(&self, error: PyErr) -> PythonError {
@@ -364,32 +359,29 @@ impl Loop<'_, '_> {
     }
 }
 
-/// A tool forked, and its child has returned from the tool too. The call is the parent's to answer.
-fn leave_forked_child(py: Python<'_>) -> PyResult<()> {
-    py.import("os")?.getattr("_exit")?.call1((0,))?;
-    Ok(())
+/// A tool forked, and its child has left the tool too. The call is the parent's to answer; the child ends here, as a
+/// program whose last line this was.
+fn leave_forked_child(py: Python<'_>, error: Option<PyErr>) -> ! {
+    let status = error.map_or(0, |error| exit_status(py, &error));
+    // Python's own way out would run the exit handlers of the worker, and cannot be taken from a forked thread.
+    let _ = py
+        .import("os")
+        .and_then(|os| os.getattr("_exit")?.call1((status,)));
+    std::process::abort()
 }
 
-/// The outermost exception, with its causes inside it.
-fn nested(chain: Vec<Link>) -> Option<PythonError> {
-    chain.into_iter().rev().fold(None, |cause, link| {
-        let frames = link.frames.into_iter();
-        Some(PythonError {
-            r#type: link.class,
-            module: link.module,
-            message: link.message,
-            mro: link.mro,
-            notes: link.notes,
-            frames: frames
-                .map(|(file, line, function, source)| Frame {
-                    file,
-                    line,
-                    function,
-                    source,
-                })
-                .collect(),
-            cause: cause.map(Box::new),
-            traceback: link.traceback,
-        })
-    })
+/// The status of a program that ends by this exception; says so on standard error where Python would.
+fn exit_status(py: Python<'_>, error: &PyErr) -> i32 {
+    if !error.is_instance_of::<PySystemExit>(py) {
+        error.print(py);
+        return 1;
+    }
+    match error.value(py).getattr("code") {
+        Ok(code) if code.is_none() => 0,
+        Ok(code) => code.extract().unwrap_or_else(|_| {
+            eprintln!("{code}");
+            1
+        }),
+        Err(_) => 1,
+    }
 }

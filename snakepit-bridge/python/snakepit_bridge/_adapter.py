@@ -146,10 +146,8 @@ def _only_class(module: ModuleType) -> type | None:
     ends = [cls for cls in classes if not any(other is not cls and issubclass(other, cls) for other in classes)]
     if len(ends) > 1:
         names = ", ".join(cls.__name__ for cls in ends)
-        example = f"{module.__name__}:{ends[0].__name__}"
-        raise AdapterError(
-            f"module {module.__name__} has several adapter classes ({names}): name one of them, like `{example}`"
-        )
+        choice = f"name one of them behind the adapter, like `:{ends[0].__name__}`"
+        raise AdapterError(f"module {module.__name__} has several adapter classes ({names}): {choice}")
     return ends[0] if ends else None
 
 
