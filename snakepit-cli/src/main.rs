@@ -65,10 +65,11 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Warnings, and what workers print; `SNAKEPIT_LOG` asks for more or less.
+/// Warnings, and what workers print; `SNAKEPIT_LOG` asks for more or less. What a pool logs comes with the command's own
+/// error, told better.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("SNAKEPIT_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,snakepit::worker=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,snakepit_pool=off,snakepit::worker=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

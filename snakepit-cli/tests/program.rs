@@ -309,7 +309,7 @@ mod bad_input {
     #[test]
     fn an_unknown_pool_lists_the_pools() {
         let output = Program::new().run(&["call", "--adapter", &quickstart(), "--pool", "other", "mean"]);
-        refused(&output, &["other", "`default`"]);
+        refused(&output, &["`other`", "there is default"]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ async fn a_full_queue_refuses_at_once_with_depth_and_limit(python: Python) {
     for error in refused {
         match error {
             Error::Pool(PoolError::PoolSaturated { depth, limit, .. }) => {
-                assert_eq!((*depth, *limit), (2, 2))
+                assert_eq!((*depth, *limit), (2, 2));
             }
             other => panic!("not the error of a full queue: {other:?}"),
         }
