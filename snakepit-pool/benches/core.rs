@@ -57,7 +57,7 @@ fn core_steps(criterion: &mut Criterion) {
                 bench.iter(|| {
                     actions.clear();
                     let request = submit(&mut core, &mut now, &mut actions);
-                    core.handle(now, Event::Completed { request }, &mut actions);
+                    core.handle(now, Event::Completed { request, lost: false }, &mut actions);
                     actions.len()
                 });
             },
@@ -72,7 +72,7 @@ fn core_steps(criterion: &mut Criterion) {
                 bench.iter(|| {
                     actions.clear();
                     let request = open.pop_front().expect("always as many");
-                    core.handle(now, Event::Completed { request }, &mut actions);
+                    core.handle(now, Event::Completed { request, lost: false }, &mut actions);
                     open.push_back(submit(&mut core, &mut now, &mut actions));
                     actions.len()
                 });

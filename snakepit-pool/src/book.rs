@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use snakepit_config::PoolName;
 use snakepit_profile::{
-    Call, CallError, Completion, Completions, Executed, ExitReport, Outcome, RequestId, StartError, Worker,
-    WorkerFacts, WorkerId, WorkerLost, WorkerName,
+    Call, CallError, Completion, Completions, Executed, Exit, ExitReport, Outcome, RequestId, StartError,
+    Worker, WorkerFacts, WorkerId, WorkerLost, WorkerName,
 };
 use tokio::sync::oneshot;
 
@@ -14,8 +14,8 @@ use crate::call::{Answer, Receipt};
 use crate::core::{Action, Core, Event, KillReason, Milestones, Moment, Service, Verdict, place_of};
 use crate::error::{ErrorKind, PoolError};
 
-/// How a caller is answered.
-pub(crate) type Reply = oneshot::Sender<Result<Answer, PoolError>>;
+/// Who is answered.
+pub(crate) type Caller = oneshot::Sender<Result<Answer, PoolError>>;
 
 /// The core and everything it decides about.
 pub(crate) struct Book {
@@ -40,7 +40,7 @@ pub(crate) struct Book {
 /// A caller.
 pub(crate) struct Waiter {
     request: RequestId,
-    reply: Reply,
+    caller: Caller,
     /// Until it is dispatched.
     call: Option<Call>,
 }
@@ -60,12 +60,24 @@ pub(crate) struct Occupant {
     early_exit: Option<ExitReport>,
     /// Why the pool killed it, if it did.
     killed: Option<KillReason>,
+    /// The pool has asked it to stop.
+    dismissed: bool,
 }
 
 /// What was reported of a worker before its launch had returned.
 pub(crate) struct Early {
     pub(crate) ready: bool,
     pub(crate) exited: Option<ExitReport>,
+}
+
+/// How a worker has ended.
+pub(crate) enum Ending {
+    /// As the pool had asked it to.
+    Asked,
+    /// By itself, after it was ready.
+    Died(Exit),
+    /// Before it was ready.
+    NeverReady(StartError),
 }
 
 /// What answers are made of, beside the core's verdict.
@@ -85,8 +97,8 @@ pub(crate) struct Aftermath {
     pub(crate) sooner: bool,
     pub(crate) milestones: Option<Milestones>,
     /// The first answer has a place of its own: most steps have one, and a vector would allocate for it.
-    answer: Option<(Reply, Result<Answer, PoolError>)>,
-    more_answers: Vec<(Reply, Result<Answer, PoolError>)>,
+    answer: Option<(Caller, Result<Answer, PoolError>)>,
+    more_answers: Vec<(Caller, Result<Answer, PoolError>)>,
     /// Dropped outside the lock, since that runs code of others.
     discarded: Option<Waiter>,
     discarded_workers: Vec<Arc<dyn Worker>>,
@@ -136,7 +148,7 @@ impl Book {
                         Err(error) => self.errors[error.kind() as usize] += 1,
                     }
                     if let Some(waiter) = self.forget(request) {
-                        after.push_answer(waiter.reply, result);
+                        after.push_answer(waiter.caller, result);
                     }
                 }
                 Action::Abort { request, worker } => self.on_worker(worker, |it| it.abort(request)),
@@ -148,7 +160,10 @@ impl Book {
                     };
                     after.launches.push(worker);
                 }
-                Action::Stop { worker } => self.on_worker(worker, Worker::drain),
+                Action::Stop { worker } => {
+                    self.occupants[worker.slot as usize].dismissed = true;
+                    self.on_worker(worker, Worker::drain);
+                }
                 Action::Terminate { worker } => self.on_worker(worker, Worker::terminate),
                 Action::Kill { worker, reason } => {
                     self.occupants[worker.slot as usize].killed = Some(reason);
@@ -248,7 +263,7 @@ impl Book {
     // Callers.
 
     /// Notes who waits for a call that is about to be submitted.
-    pub(crate) fn expect(&mut self, call: Call, reply: Reply) {
+    pub(crate) fn expect(&mut self, call: Call, caller: Caller) {
         let request = call.request;
         let place = place_of(request);
         if place >= self.waiters.len() {
@@ -256,7 +271,7 @@ impl Book {
         }
         self.waiters[place] = Some(Waiter {
             request,
-            reply,
+            caller,
             call: Some(call),
         });
     }
@@ -310,34 +325,30 @@ impl Book {
         }
     }
 
-    /// Why a worker that has ended never became ready; `None` if it did.
-    pub(crate) fn start_error_of(
-        &self,
-        id: WorkerId,
-        report: &ExitReport,
-        patience: Duration,
-    ) -> Option<StartError> {
-        let occupant = self.occupants.get(id.slot as usize)?;
-        if occupant.id != Some(id) || occupant.facts.is_some() {
-            return None;
-        }
-        let output = report.output.clone();
-        Some(if occupant.killed == Some(KillReason::StartupTimeout) {
-            StartError::Timeout {
+    /// What kind of end a worker has come to.
+    pub(crate) fn ending_of(&self, id: WorkerId, report: &ExitReport, patience: Duration) -> Ending {
+        let occupant = self
+            .occupants
+            .get(id.slot as usize)
+            .filter(|occupant| occupant.id == Some(id));
+        let Some(occupant) = occupant else {
+            return Ending::Asked;
+        };
+        let (exit, output) = (report.exit, report.output.clone());
+        match occupant.killed {
+            Some(KillReason::StartupTimeout) => Ending::NeverReady(StartError::Timeout {
                 after: patience,
                 output,
+            }),
+            // Its end says nothing about the adapter: it must not hide why a start has failed.
+            Some(_) => Ending::Asked,
+            None if occupant.dismissed => Ending::Asked,
+            None if occupant.facts.is_some() => Ending::Died(exit),
+            None => {
+                let told = report.start_error.clone();
+                Ending::NeverReady(told.unwrap_or(StartError::Exited { exit, output }))
             }
-        } else {
-            let exit = report.exit;
-            report
-                .start_error
-                .clone()
-                .unwrap_or(StartError::Exited { exit, output })
-        })
-    }
-
-    pub(crate) fn start_failed(&mut self, error: StartError) {
-        self.start_error = Some(error);
+        }
     }
 
     // Time.
@@ -366,11 +377,11 @@ impl Book {
 // === impl Aftermath ===
 
 impl Aftermath {
-    fn push_answer(&mut self, reply: Reply, result: Result<Answer, PoolError>) {
+    fn push_answer(&mut self, caller: Caller, result: Result<Answer, PoolError>) {
         if self.answer.is_none() {
-            self.answer = Some((reply, result));
+            self.answer = Some((caller, result));
         } else {
-            self.more_answers.push((reply, result));
+            self.more_answers.push((caller, result));
         }
     }
 
@@ -385,9 +396,9 @@ impl Aftermath {
 
     /// Sends the answers.
     pub(crate) fn answer(&mut self) {
-        for (reply, result) in self.answer.take().into_iter().chain(self.more_answers.drain(..)) {
+        for (caller, result) in self.answer.take().into_iter().chain(self.more_answers.drain(..)) {
             // A caller that has just gone wants none.
-            let _ = reply.send(result);
+            let _ = caller.send(result);
         }
     }
 }

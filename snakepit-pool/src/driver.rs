@@ -16,7 +16,7 @@ use snakepit_profile::{
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use crate::book::{Aftermath, Book, Evidence, Reply};
+use crate::book::{Aftermath, Book, Caller, Ending, Evidence};
 use crate::call::PoolCall;
 use crate::clock::Clock;
 use crate::core::{Core, CoreConfig, Event, Milestones};
@@ -82,8 +82,8 @@ impl Shared {
         shared
     }
 
-    /// Hands in a call. Its answer comes through `reply`, for a refusal before this returns.
-    pub(crate) fn submit(&self, call: PoolCall, reply: Reply) -> RequestId {
+    /// Hands in a call. Its answer comes through `caller`, for a refusal before this returns.
+    pub(crate) fn submit(&self, call: PoolCall, caller: Caller) -> RequestId {
         let timeout = call.timeout.unwrap_or(self.call_timeout);
         self.with_book(|book, after| {
             let now = self.clock.now();
@@ -98,7 +98,7 @@ impl Shared {
                 deadline: self.clock.instant(deadline),
                 traceparent: call.traceparent,
             };
-            book.expect(call, reply);
+            book.expect(call, caller);
             book.step(now, Event::Submitted { request, deadline }, Evidence::None, after);
             request
         })
@@ -144,6 +144,9 @@ impl Shared {
         }
         if let Some(news) = after.milestones {
             // Another thread may be faster with later news: nothing is ever taken back.
+            if news.failed {
+                tracing::error!(pool = %self.name, "the pool has failed: none of its workers could be started");
+            }
             self.milestones.send_if_modified(|known| {
                 let before = *known;
                 known.merge(news);
@@ -156,38 +159,54 @@ impl Shared {
     }
 
     fn launched(&self, worker: WorkerId, handle: Arc<dyn Worker>) {
-        self.with_book(|book, after| {
+        let ending = self.with_book(|book, after| {
             let now = self.clock.now();
             let early = book.seat(worker, handle);
             book.step(now, Event::Launched { worker }, Evidence::None, after);
             if early.ready {
                 book.step(now, Event::BecameReady { worker }, Evidence::None, after);
             }
-            if let Some(report) = early.exited {
-                self.ended(book, worker, &report, after);
-            }
+            early
+                .exited
+                .map(|report| self.ended(book, worker, &report, after))
         });
+        self.log(worker, ending);
     }
 
     fn launch_failed(&self, worker: WorkerId, error: StartError) {
-        tracing::warn!(worker = %self.worker_name(worker), %error, "a worker could not be started");
         self.with_book(|book, after| {
             let permanent = error.is_permanent();
-            book.start_failed(error);
+            book.start_error = Some(error.clone());
             let event = Event::LaunchFailed { worker, permanent };
             book.step(self.clock.now(), event, Evidence::None, after);
         });
+        self.log(worker, Some(Ending::NeverReady(error)));
     }
 
-    fn ended(&self, book: &mut Book, worker: WorkerId, report: &ExitReport, after: &mut Aftermath) {
-        let error = book.start_error_of(worker, report, self.startup_timeout);
-        let permanent = error.as_ref().is_some_and(StartError::is_permanent);
-        if let Some(error) = error {
-            book.start_failed(error);
+    fn ended(&self, book: &mut Book, worker: WorkerId, report: &ExitReport, after: &mut Aftermath) -> Ending {
+        let ending = book.ending_of(worker, report, self.startup_timeout);
+        let mut permanent = false;
+        if let Ending::NeverReady(error) = &ending {
+            permanent = error.is_permanent();
+            book.start_error = Some(error.clone());
         }
         let event = Event::Exited { worker, permanent };
         book.step(self.clock.now(), event, Evidence::Exit(report), after);
         after.discard_worker(book.unseat(worker));
+        ending
+    }
+
+    /// Not under the lock: whoever listens may take its time.
+    fn log(&self, worker: WorkerId, ending: Option<Ending>) {
+        let worker = self.worker_name(worker);
+        match ending {
+            Some(Ending::NeverReady(error)) => {
+                tracing::warn!(%worker, %error, "a worker could not be started");
+            }
+            Some(Ending::Died(exit)) => tracing::warn!(%worker, %exit, "a worker has died"),
+            Some(Ending::Asked) => tracing::debug!(%worker, "a worker has stopped"),
+            None => {}
+        }
     }
 
     fn worker_name(&self, id: WorkerId) -> WorkerName {
@@ -251,8 +270,9 @@ impl Completions for Reports {
     fn completed(&self, request: RequestId, outcome: Outcome) {
         let Some(shared) = self.0.upgrade() else { return };
         shared.with_book(|book, after| {
-            let evidence = Evidence::Outcome(outcome);
-            book.step(shared.clock.now(), Event::Completed { request }, evidence, after);
+            let lost = matches!(outcome, Err(CallError::Lost(_) | CallError::NotSent));
+            let event = Event::Completed { request, lost };
+            book.step(shared.clock.now(), event, Evidence::Outcome(outcome), after);
         });
     }
 }
@@ -272,11 +292,10 @@ impl WorkerEvents for Reports {
 
     fn exited(&self, worker: &WorkerName, report: ExitReport) {
         let Some(shared) = self.0.upgrade() else { return };
-        tracing::debug!(%worker, exit = %report.exit, "a worker has ended");
-        shared.with_book(|book, after| {
-            if let Some(report) = book.keep_early_exit(worker.id, report) {
-                shared.ended(book, worker.id, &report, after);
-            }
+        let ending = shared.with_book(|book, after| {
+            let report = book.keep_early_exit(worker.id, report)?;
+            Some(shared.ended(book, worker.id, &report, after))
         });
+        shared.log(worker.id, ending);
     }
 }

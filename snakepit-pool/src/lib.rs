@@ -1,4 +1,13 @@
-//! The multi-pool engine of snakepit.
+//! The multi-pool engine of snakepit: named pools of workers, side by side.
+//!
+//! A pool runs each call on its least-loaded ready worker, or lets it wait in a bounded queue, in order. It starts its
+//! workers, replaces those that die, and answers every call exactly once, whatever happens:
+//!
+//! - A worker never has more calls than it has slots. A slot is free only when its code has stopped, also after the
+//!   caller was answered.
+//! - One deadline covers queue and run. Nothing is dispatched at or after it.
+//! - A pool that cannot start refuses its calls at once and harms no other.
+//! - Every error says whether the code ran.
 //!
 //! ```no_run
 //! # async fn example(
@@ -24,6 +33,14 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Inside are two layers. The [`core`] decides: a pure state machine without clock, tasks or I/O, whose every invariant
+//! tests check after every step. The driver around it holds it in one lock per pool, which the caller's own task enters,
+//! and carries out what it says.
+//!
+//! Not here: what a worker is and how it is started (`snakepit-profile`), processes and the wire (`snakepit-grpc`), and
+//! values: arguments and results are bytes. A call is never tried again by itself.
+
 mod book;
 mod call;
 mod clock;

@@ -85,13 +85,13 @@ impl Pool {
     /// Every [`PoolError`] but those about names and waiting for a pool.
     pub async fn call(&self, call: PoolCall) -> Result<Answer, PoolError> {
         let shared = self.shared();
-        let (reply, answer) = oneshot::channel();
-        let mut caller = CancelOnDrop {
+        let (caller, answer) = oneshot::channel();
+        let mut cancel = CancelOnDrop {
             shared,
-            request: Some(shared.submit(call, reply)),
+            request: Some(shared.submit(call, caller)),
         };
         let answer = answer.await;
-        caller.request = None;
+        cancel.request = None;
         answer.unwrap_or_else(|_| {
             Err(PoolError::ShuttingDown {
                 pool: shared.name.clone(),

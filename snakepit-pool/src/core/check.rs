@@ -200,7 +200,7 @@ fn winds_down(core: &Core) -> Result<(), String> {
         let busy = seat.running() > 0 && !core.patience_over;
         let gone = matches!(
             seat.state,
-            WorkerState::Unwanted | WorkerState::Stopping | WorkerState::Killed | WorkerState::Gone
+            WorkerState::Unwanted | WorkerState::Stopping | WorkerState::Dying | WorkerState::Gone
         );
         ensure(!core.winding_down || gone || busy, || {
             format!("{} is {:?}", seat.id, seat.state)

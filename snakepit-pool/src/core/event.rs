@@ -56,6 +56,8 @@ pub enum Event {
     Completed {
         /// Which call.
         request: RequestId,
+        /// It ended because its worker has died or never got it: nothing more is to be given to that worker.
+        lost: bool,
     },
     /// Nothing new is to be accepted; what there is finishes, then the workers stop.
     DrainRequested,

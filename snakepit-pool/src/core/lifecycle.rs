@@ -15,8 +15,8 @@ pub enum WorkerState {
     Ready,
     /// Its worker was asked to finish, and takes nothing new.
     Stopping,
-    /// Its worker was killed, and its end is awaited.
-    Killed,
+    /// Its worker was killed or has died, and the report of its end is awaited.
+    Dying,
     /// Its worker has ended; the next one starts after a pause.
     BackingOff,
     /// It will have no worker any more.
@@ -38,7 +38,7 @@ pub(super) enum Input {
     StartupTimedOut,
     /// The core no longer needs the worker.
     Dismissed,
-    /// The worker no longer takes calls, or nobody can use the pool any more: no time for manners.
+    /// The worker is dead or takes no more calls, or nobody can use the pool any more: no time for manners.
     Condemned,
     /// `grace` is over.
     GraceOver,
@@ -52,7 +52,7 @@ use Input::{
     BecameReady, Condemned, Dismissed, Exited, GraceOver, LaunchFailed, Launched, Retired, Spawned,
     StartupTimedOut,
 };
-use WorkerState::{BackingOff, Gone, Killed, Launching, Ready, Starting, Stopping, Unwanted, Waiting};
+use WorkerState::{BackingOff, Dying, Gone, Launching, Ready, Starting, Stopping, Unwanted, Waiting};
 
 /// Every change there is. What is not here changes nothing.
 #[rustfmt::skip]
@@ -60,25 +60,25 @@ const TRANSITIONS: &[(WorkerState, Input, WorkerState)] = &[
     (Waiting,    Spawned,         Launching),
     (BackingOff, Spawned,         Launching),
     (Launching,  Launched,        Starting),
-    (Unwanted,   Launched,        Killed),
+    (Unwanted,   Launched,        Dying),
     (Launching,  LaunchFailed,    BackingOff),
     (Unwanted,   LaunchFailed,    BackingOff),
     (Starting,   BecameReady,     Ready),
     (Launching,  StartupTimedOut, Unwanted),
-    (Starting,   StartupTimedOut, Killed),
+    (Starting,   StartupTimedOut, Dying),
     (Launching,  Dismissed,       Unwanted),
     // A worker that was never ready has nothing to clean up.
-    (Starting,   Dismissed,       Killed),
+    (Starting,   Dismissed,       Dying),
     (Ready,      Dismissed,       Stopping),
     (Launching,  Condemned,       Unwanted),
-    (Starting,   Condemned,       Killed),
-    (Ready,      Condemned,       Killed),
-    (Stopping,   Condemned,       Killed),
-    (Stopping,   GraceOver,       Killed),
+    (Starting,   Condemned,       Dying),
+    (Ready,      Condemned,       Dying),
+    (Stopping,   Condemned,       Dying),
+    (Stopping,   GraceOver,       Dying),
     (Starting,   Exited,          BackingOff),
     (Ready,      Exited,          BackingOff),
     (Stopping,   Exited,          BackingOff),
-    (Killed,     Exited,          BackingOff),
+    (Dying,     Exited,          BackingOff),
     (Waiting,    Retired,         Gone),
     (BackingOff, Retired,         Gone),
 ];
@@ -101,7 +101,7 @@ impl WorkerState {
     /// Whether a process exists, as far as the pool knows.
     #[must_use]
     pub fn has_process(self) -> bool {
-        matches!(self, Starting | Ready | Stopping | Killed)
+        matches!(self, Starting | Ready | Stopping | Dying)
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
     use std::fmt::Write as _;
 
     const STATES: [WorkerState; 9] = [
-        Waiting, Launching, Unwanted, Starting, Ready, Stopping, Killed, BackingOff, Gone,
+        Waiting, Launching, Unwanted, Starting, Ready, Stopping, Dying, BackingOff, Gone,
     ];
     const INPUTS: [Input; 10] = [
         Spawned,

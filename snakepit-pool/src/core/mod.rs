@@ -98,7 +98,7 @@ impl Core {
             Event::Opened => self.open(actions),
             Event::Submitted { request, deadline } => self.submit(request, deadline, actions),
             Event::Cancelled { request } => self.cancel(request, actions),
-            Event::Completed { request } => self.complete(request, actions),
+            Event::Completed { request, lost } => self.complete(request, lost, actions),
             Event::Launched { worker } => self.launched(worker, actions),
             Event::LaunchFailed { worker, permanent } => self.launch_failed(worker, permanent, actions),
             Event::BecameReady { worker } => self.became_ready(worker, actions),

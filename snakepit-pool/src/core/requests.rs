@@ -110,7 +110,7 @@ impl Core {
         }
     }
 
-    pub(super) fn complete(&mut self, id: RequestId, actions: &mut Vec<Action>) {
+    pub(super) fn complete(&mut self, id: RequestId, lost: bool, actions: &mut Vec<Action>) {
         let Some((slot, service)) = self.find(id).and_then(|key| self.end_lease(key)) else {
             // Late, repeated, or never dispatched: nothing can be freed by it.
             self.counters.stale += 1;
@@ -122,7 +122,11 @@ impl Core {
                 verdict: Verdict::Reported(service),
             });
         }
-        self.seats.get_mut(slot).served = true;
+        if lost {
+            self.give_up(slot);
+        } else {
+            self.seats.get_mut(slot).served = true;
+        }
         self.seats.file(slot);
         self.pump(actions);
         self.relieve(slot, actions);

@@ -50,7 +50,7 @@ impl Core {
 
     pub(super) fn launched(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
         let Some(slot) = self.present(worker) else { return };
-        if self.step(slot, Input::Launched) == Some(WorkerState::Killed) {
+        if self.step(slot, Input::Launched) == Some(WorkerState::Dying) {
             let reason = if self.winding_down {
                 KillReason::NotNeeded
             } else {
@@ -152,7 +152,7 @@ impl Core {
         match seat.state {
             WorkerState::BackingOff => self.spawn(slot, actions),
             WorkerState::Launching | WorkerState::Starting => {
-                if self.step(slot, Input::StartupTimedOut) == Some(WorkerState::Killed) {
+                if self.step(slot, Input::StartupTimedOut) == Some(WorkerState::Dying) {
                     let reason = KillReason::StartupTimeout;
                     actions.push(Action::Kill { worker, reason });
                 }
@@ -169,7 +169,7 @@ impl Core {
             WorkerState::Waiting
             | WorkerState::Unwanted
             | WorkerState::Ready
-            | WorkerState::Killed
+            | WorkerState::Dying
             | WorkerState::Gone => {}
         }
     }
@@ -190,7 +190,7 @@ impl Core {
                 self.timers.set(Timer::Slot(slot), half);
                 actions.push(Action::Stop { worker });
             }
-            Some(WorkerState::Killed) => {
+            Some(WorkerState::Dying) => {
                 self.timers.clear(Timer::Slot(slot));
                 let reason = KillReason::NotNeeded;
                 actions.push(Action::Kill { worker, reason });
@@ -201,12 +201,19 @@ impl Core {
         }
     }
 
+    /// Gives nothing more to a worker that has died: the report of its end is on its way.
+    pub(super) fn give_up(&mut self, slot: u32) {
+        if self.step(slot, Input::Condemned).is_some() {
+            self.timers.clear(Timer::Slot(slot));
+        }
+    }
+
     /// Ends a worker without manners.
     pub(super) fn condemn(&mut self, slot: u32, reason: KillReason, actions: &mut Vec<Action>) {
         let worker = self.seats.get(slot).id;
         if let Some(to) = self.step(slot, Input::Condemned) {
             self.timers.clear(Timer::Slot(slot));
-            if to == WorkerState::Killed {
+            if to == WorkerState::Dying {
                 actions.push(Action::Kill { worker, reason });
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use snakepit_pool::{PoolError, Pools};
-use snakepit_profile::{Executed, StartError};
+use snakepit_profile::{Executed, StartError, Worker as _};
 
 use crate::sim::{MINUTE, SECOND, Sim, Start, assert_adds_up, begin, call, ms, named};
 
@@ -69,6 +69,30 @@ async fn a_broken_pool_refuses_at_once_and_harms_no_other() {
     assert_eq!(begun.elapsed(), ms(0), "nobody has waited for anything");
     pools.pool("healthy").unwrap().call(call("echo")).await.unwrap();
     pools.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_killed_because_their_pool_failed_do_not_hide_why_it_did() {
+    let sim = Sim::new(1, |id| {
+        if id.slot == 0 {
+            Start::Fail(hopeless())
+        } else {
+            Start::Hang
+        }
+    });
+    let pools = Pools::start(vec![(named("p", |p| p.pool_size(2)), Arc::clone(&sim) as _)]);
+    sim.has_made(1, 1).await;
+    pools.await_ready(MINUTE).await.unwrap_err();
+    sim.worker(1).exited().await;
+    pools.shutdown().await;
+    let error = pools
+        .default_pool()
+        .unwrap()
+        .call(call("echo"))
+        .await
+        .unwrap_err();
+    let source = std::error::Error::source(&error).expect("a reason");
+    assert_eq!(source.to_string(), "adapter `simulated` has no tools");
 }
 
 #[tokio::test(start_paused = true)]

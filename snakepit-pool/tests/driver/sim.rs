@@ -52,7 +52,7 @@ pub(crate) struct Sim {
     script: Script,
     runtime: Handle,
     /// Every worker there ever was.
-    workers: Mutex<Vec<Arc<SimWorker>>>,
+    workers: watch::Sender<Vec<Arc<SimWorker>>>,
     /// Tools in the order in which they began to run.
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -143,7 +143,7 @@ pub(crate) fn assert_adds_up(stats: &PoolStats) {
     assert_eq!(stats.load, stats.running + stats.lingering, "{stats:#?}");
 }
 
-/// Waits until `pool` has nothing waiting, nothing running, and every worker ready.
+/// Polls, since a pool has no event for it, until `pool` has nothing waiting, nothing running, and every worker ready.
 pub(crate) async fn whole(pool: &Pool, size: u32) -> PoolStats {
     loop {
         let stats = pool.stats();
@@ -166,20 +166,30 @@ impl Sim {
             capacity: NonZeroU32::new(capacity).expect("a worker has a slot"),
             script: Box::new(script),
             runtime: Handle::current(),
-            workers: Mutex::default(),
+            workers: watch::Sender::default(),
             log: Arc::default(),
         })
     }
 
     /// The last worker of a slot.
     pub(crate) fn worker(&self, slot: u32) -> Arc<SimWorker> {
-        let workers = self.workers.lock().unwrap();
+        let workers = self.workers.borrow();
         let last = workers.iter().rev().find(|worker| worker.name.id.slot == slot);
         Arc::clone(last.expect("the slot had a worker"))
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SimWorker>> {
-        self.workers.lock().unwrap().clone()
+        self.workers.borrow().clone()
+    }
+
+    /// Waits until the slot has had so many workers.
+    pub(crate) async fn has_made(&self, slot: u32, generation: u32) {
+        let mut workers = self.workers.subscribe();
+        let id = WorkerId { slot, generation };
+        let made = workers
+            .wait_for(|workers| workers.iter().any(|worker| worker.name.id == id))
+            .await;
+        made.expect("the sender is in `self`");
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
@@ -201,7 +211,8 @@ impl Sim {
             log: Arc::clone(&self.log),
             me: me.clone(),
         });
-        self.workers.lock().unwrap().push(Arc::clone(&worker));
+        self.workers
+            .send_modify(|workers| workers.push(Arc::clone(&worker)));
         worker
     }
 }
@@ -245,10 +256,6 @@ impl WorkerProfile for Sim {
 // === impl SimWorker ===
 
 impl SimWorker {
-    pub(crate) fn id(&self) -> WorkerId {
-        self.name.id
-    }
-
     pub(crate) fn most(&self) -> u32 {
         self.most.load(Ordering::SeqCst)
     }
@@ -285,6 +292,13 @@ impl SimWorker {
     /// As if it had died of `exit`.
     pub(crate) fn die(&self, exit: Exit) {
         self.end(exit);
+    }
+
+    /// As [`SimWorker::die`], but its calls end only after it was reported.
+    pub(crate) fn die_before_its_calls(&self, exit: Exit) {
+        let running = std::mem::take(&mut self.calls.lock().unwrap().running);
+        self.end(exit);
+        drop(running);
     }
 
     fn become_ready(&self) {

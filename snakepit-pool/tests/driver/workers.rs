@@ -39,6 +39,31 @@ async fn a_worker_killed_in_mid_call_answers_its_callers_and_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_reported_dead_before_its_calls_loses_them_once() {
+    let (pool, sim) = pool(settings(|p| p), 2).await;
+    let calls = [begin(&pool, call("hold")).await, begin(&pool, call("hold")).await];
+    sim.worker(0).die_before_its_calls(Exit::Code(3));
+    for lost in calls {
+        let PoolError::Call(CallError::Lost(lost)) = lost.await.unwrap().unwrap_err() else {
+            panic!("it was not lost");
+        };
+        assert_eq!((lost.exit, lost.pid, lost.output.len()), (Exit::Code(3), 1001, 1));
+    }
+    let stats = whole(&pool, 1).await;
+    assert_eq!(stats.errors[&ErrorKind::WorkerLost], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_not_given_to_a_worker_that_is_dying() {
+    let (pool, sim) = pool(settings(|p| p), 1).await;
+    let lost = begin(&pool, call("hold")).await;
+    let waiting = begin(&pool, call("echo")).await;
+    sim.worker(0).die(Exit::Signal(11));
+    lost.await.unwrap().unwrap_err();
+    assert_eq!(waiting.await.unwrap().unwrap().receipt.worker.id.generation, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_takes_no_more_calls_fails_one_and_not_the_whole_queue() {
     let (pool, sim) = pool(settings(|p| p), 1).await;
     sim.worker(0).sever();

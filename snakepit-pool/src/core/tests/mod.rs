@@ -2,6 +2,7 @@
 
 mod ending;
 mod model;
+mod random;
 mod rig;
 mod scale;
 mod serving;

@@ -117,7 +117,8 @@ impl Rig {
     }
 
     pub(super) fn complete(&mut self, request: RequestId) {
-        self.tell(Event::Completed { request });
+        let lost = false;
+        self.tell(Event::Completed { request, lost });
     }
 
     pub(super) fn cancel(&mut self, request: RequestId) {
