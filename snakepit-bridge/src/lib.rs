@@ -9,6 +9,7 @@
 //!   (`worker`, `call`). Between two tools no Python code runs;
 //! - it converts values, Python object to MessagePack and back, with limits and with paths in its errors (`encode`,
 //!   `decode`, `path`). A callable's parameters are checked while its arguments are decoded (`tool`).
+//! - it puts what a tool raised on the wire (`exception`); the package's `_errors` has read it off the exception.
 //!
 //! The connection itself, with its own native thread that needs no GIL, is `snakepit_grpc::worker`.
 //!
