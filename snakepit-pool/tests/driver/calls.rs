@@ -3,7 +3,7 @@
 use snakepit_pool::{ErrorKind, PoolCall, PoolError};
 use snakepit_profile::{CallError, Executed};
 
-use crate::sim::{SECOND, assert_adds_up, begin, call, ms, pool, settings, whole};
+use crate::sim::{SECOND, assert_adds_up, begin, call, ms, now, pool, settings, whole};
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_has_a_receipt_whose_times_add_up() {
@@ -24,7 +24,7 @@ async fn an_answer_has_a_receipt_whose_times_add_up() {
 #[tokio::test(start_paused = true)]
 async fn with_a_capacity_of_two_the_third_call_waits_and_succeeds() {
     let (pool, sim) = pool(settings(|p| p), 2).await;
-    let started = tokio::time::Instant::now();
+    let started = now();
     let calls = [
         begin(&pool, call("wait:100")).await,
         begin(&pool, call("wait:100")).await,
@@ -43,7 +43,7 @@ async fn one_call_too_many_is_refused_at_once_with_depth_and_limit() {
     let (pool, sim) = pool(settings(|p| p.queue_max(2)), 1).await;
     let _running = begin(&pool, call("hold")).await;
     let _waiting = [begin(&pool, call("hold")).await, begin(&pool, call("hold")).await];
-    let before = tokio::time::Instant::now();
+    let before = now();
     let error = pool.call(call("echo")).await.unwrap_err();
     assert!(
         matches!(
@@ -87,7 +87,7 @@ async fn a_call_that_waited_too_long_never_runs() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_answers_the_caller_and_leaves_the_slot_to_the_code() {
     let (pool, sim) = pool(settings(|p| p), 1).await;
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     let error = pool
         .call(PoolCall {
             timeout: Some(SECOND),
@@ -121,7 +121,7 @@ async fn a_deadline_answers_the_caller_and_leaves_the_slot_to_the_code() {
 #[tokio::test(start_paused = true)]
 async fn without_a_timeout_of_its_own_a_call_has_the_one_of_the_pool() {
     let (pool, _sim) = pool(settings(|p| p.call_timeout(SECOND)), 1).await;
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     let error = pool.call(call("hold")).await.unwrap_err();
     assert!(matches!(error, PoolError::DeadlineExceeded { .. }), "{error}");
     assert_eq!(begun.elapsed(), SECOND);

@@ -3,7 +3,7 @@
 use snakepit_pool::PoolError;
 use snakepit_profile::{CallError, Exit, Worker as _};
 
-use crate::sim::{SECOND, Sim, Start, assert_adds_up, begin, call, ms, pool, settings, start};
+use crate::sim::{SECOND, Sim, Start, assert_adds_up, begin, call, ms, now, pool, settings, start};
 
 #[tokio::test(start_paused = true)]
 async fn a_drained_pool_finishes_what_it_has_and_holds_nothing() {
@@ -12,7 +12,7 @@ async fn a_drained_pool_finishes_what_it_has_and_holds_nothing() {
         begin(&pool, call("wait:100")).await,
         begin(&pool, call("wait:100")).await,
     ];
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     let refused = async {
         let error = pool.call(call("echo")).await.unwrap_err();
         assert!(matches!(error, PoolError::ShuttingDown { .. }), "{error}");
@@ -33,7 +33,7 @@ async fn a_shutdown_refuses_what_waits_and_lets_what_runs_finish() {
     let (pool, _sim) = pool(settings(|p| p), 1).await;
     let running = begin(&pool, call("wait:500")).await;
     let waiting = begin(&pool, call("wait:500")).await;
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     pool.shutdown(SECOND).await;
     assert_eq!(begun.elapsed(), ms(500));
     running.await.unwrap().unwrap();
@@ -46,7 +46,7 @@ async fn a_worker_that_does_not_stop_is_terminated_at_half_its_grace_and_killed_
     let (pool, sim) = pool(settings(|p| p.grace(SECOND)), 1).await;
     sim.worker(0).be_stubborn();
     let running = begin(&pool, call("stuck")).await;
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     pool.shutdown(ms(300)).await;
     assert_eq!(begun.elapsed(), ms(1300));
     assert_eq!(sim.log(), ["stuck", "SIGTERM"]);

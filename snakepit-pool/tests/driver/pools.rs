@@ -5,7 +5,7 @@ use std::sync::Arc;
 use snakepit_pool::{PoolError, Pools};
 use snakepit_profile::{Executed, StartError, Worker as _};
 
-use crate::sim::{MINUTE, SECOND, Sim, Start, assert_adds_up, begin, call, ms, named};
+use crate::sim::{MINUTE, SECOND, Sim, Start, assert_adds_up, begin, call, ms, named, now};
 
 fn hopeless() -> StartError {
     StartError::NoTools {
@@ -56,7 +56,7 @@ async fn a_broken_pool_refuses_at_once_and_harms_no_other() {
         (named("broken", |p| p), broken),
         (named("healthy", |p| p), healthy),
     ]);
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     let error = pools.await_ready(MINUTE).await.unwrap_err();
     let told = |error: &PoolError| matches!(error, PoolError::PoolNotInitialized { pool, source: Some(StartError::NoTools { .. }) } if pool.as_str() == "broken");
     assert!(told(&error), "{error:?}");
@@ -99,7 +99,7 @@ async fn workers_killed_because_their_pool_failed_do_not_hide_why_it_did() {
 async fn a_pool_that_still_starts_refuses_at_once_and_says_so() {
     let sim = Sim::new(1, |_| Start::Hang);
     let pools = Pools::start(vec![(named("p", |p| p), sim)]);
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     let error = pools
         .default_pool()
         .unwrap()

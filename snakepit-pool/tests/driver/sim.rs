@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::future::{Future as _, poll_fn};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use snakepit_config::{PoolConfig, PoolSettings, ProfileKind, Settings};
 use snakepit_pool::{Answer, Pool, PoolCall, PoolError, PoolStats, Pools};
 use snakepit_profile::{
@@ -23,6 +24,14 @@ pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
 pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test measures what the paused clock says has passed"
+)]
+pub(crate) fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }
 
 /// What becomes of a worker that is started.
@@ -193,7 +202,7 @@ impl Sim {
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        self.log.lock().clone()
     }
 
     fn make(&self, id: WorkerId, events: Arc<dyn WorkerEvents>) -> Arc<SimWorker> {
@@ -266,26 +275,26 @@ impl SimWorker {
 
     /// It takes no more calls, and nobody has noticed.
     pub(crate) fn sever(&self) {
-        self.calls.lock().unwrap().gone = true;
+        self.calls.lock().gone = true;
     }
 
     pub(crate) fn be_stubborn(&self) {
-        self.calls.lock().unwrap().stubborn = true;
+        self.calls.lock().stubborn = true;
     }
 
     pub(crate) fn killed_because(&self) -> Option<String> {
-        self.calls.lock().unwrap().killed_because.clone()
+        self.calls.lock().killed_because.clone()
     }
 
     /// Ends every running call of this tool.
     pub(crate) fn finish(&self, tool: &str) {
         let running: Vec<_> = {
-            let calls = self.calls.lock().unwrap();
+            let calls = self.calls.lock();
             let named = calls.running.iter().filter(|(_, (name, _))| &**name == tool);
             named.map(|(&request, _)| request).collect()
         };
         for request in running {
-            self.complete(request, done(Duration::ZERO));
+            self.complete(request, Ok(done(Duration::ZERO)));
         }
     }
 
@@ -296,7 +305,7 @@ impl SimWorker {
 
     /// As [`SimWorker::die`], but its calls end only after it was reported.
     pub(crate) fn die_before_its_calls(&self, exit: Exit) {
-        let running = std::mem::take(&mut self.calls.lock().unwrap().running);
+        let running = std::mem::take(&mut self.calls.lock().running);
         self.end(exit);
         drop(running);
     }
@@ -313,7 +322,7 @@ impl SimWorker {
 
     fn complete(&self, request: RequestId, outcome: Outcome) {
         let ended = {
-            let mut calls = self.calls.lock().unwrap();
+            let mut calls = self.calls.lock();
             let ended = calls.running.remove(&request);
             (
                 ended,
@@ -341,7 +350,7 @@ impl SimWorker {
     /// The end: its calls are lost, then its exit is reported, once.
     fn end(&self, exit: Exit) {
         let running = {
-            let mut calls = self.calls.lock().unwrap();
+            let mut calls = self.calls.lock();
             calls.gone = true;
             std::mem::take(&mut calls.running)
         };
@@ -361,12 +370,12 @@ impl SimWorker {
     }
 }
 
-fn done(run_time: Duration) -> Outcome {
-    Ok(Reply {
+fn done(run_time: Duration) -> Reply {
+    Reply {
         value: bytes::Bytes::new(),
         run_time,
         gil_enabled: false,
-    })
+    }
 }
 
 #[async_trait]
@@ -386,7 +395,7 @@ impl Worker for SimWorker {
     /// `echo` returns at once, `wait:MS` after a while, `raise` fails, `hold` runs until the test or an abort ends it,
     /// `stuck` until the test does.
     fn submit(&self, call: Call, completion: Completion) -> Result<(), (Call, Completion)> {
-        let mut calls = self.calls.lock().unwrap();
+        let mut calls = self.calls.lock();
         if calls.gone {
             return Err((call, completion));
         }
@@ -397,10 +406,10 @@ impl Worker for SimWorker {
         let load = u32::try_from(calls.running.len()).expect("few calls");
         self.most.fetch_max(load, Ordering::SeqCst);
         assert!(load <= self.capacity, "{} has {load} calls", self.name);
-        self.log.lock().unwrap().push(call.tool.to_string());
+        self.log.lock().push(call.tool.to_string());
         drop(calls);
         if &*call.tool == "echo" {
-            self.later(move |me| me.complete(request, done(Duration::ZERO)));
+            self.later(move |me| me.complete(request, Ok(done(Duration::ZERO))));
         } else if &*call.tool == "raise" {
             let error = CallError::Raised(Box::default());
             self.later(move |me| me.complete(request, Err(error)));
@@ -410,7 +419,7 @@ impl Worker for SimWorker {
             let wait = ms(wait.parse().expect("milliseconds"));
             self.runtime.spawn(async move {
                 tokio::time::sleep(wait).await;
-                me.complete(request, done(wait / 2));
+                me.complete(request, Ok(done(wait / 2)));
             });
         }
         Ok(())
@@ -419,7 +428,7 @@ impl Worker for SimWorker {
     fn abort(&self, request: RequestId) {
         self.later(move |me| {
             let tool = {
-                let calls = me.calls.lock().unwrap();
+                let calls = me.calls.lock();
                 calls.running.get(&request).map(|(tool, _)| Arc::clone(tool))
             };
             if tool.is_some_and(|tool| &*tool != "stuck") {
@@ -429,7 +438,7 @@ impl Worker for SimWorker {
     }
 
     fn drain(&self) {
-        let mut calls = self.calls.lock().unwrap();
+        let mut calls = self.calls.lock();
         calls.draining = true;
         if calls.running.is_empty() && !calls.stubborn {
             self.end_soon(Exit::Code(0));
@@ -437,14 +446,14 @@ impl Worker for SimWorker {
     }
 
     fn terminate(&self) {
-        self.log.lock().unwrap().push("SIGTERM".to_owned());
-        if !self.calls.lock().unwrap().stubborn {
+        self.log.lock().push("SIGTERM".to_owned());
+        if !self.calls.lock().stubborn {
             self.end_soon(Exit::Signal(15));
         }
     }
 
     fn kill(&self, reason: &str) {
-        self.calls.lock().unwrap().killed_because = Some(reason.to_owned());
+        self.calls.lock().killed_because = Some(reason.to_owned());
         self.end_soon(Exit::Signal(9));
     }
 

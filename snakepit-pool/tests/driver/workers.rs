@@ -3,7 +3,7 @@
 use snakepit_pool::{ErrorKind, PoolError};
 use snakepit_profile::{CallError, Executed, Exit, StartError};
 
-use crate::sim::{MINUTE, SECOND, Sim, Start, begin, call, ms, pool, settings, start, whole};
+use crate::sim::{MINUTE, SECOND, Sim, Start, begin, call, ms, now, pool, settings, start, whole};
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_killed_in_mid_call_answers_its_callers_and_is_replaced() {
@@ -13,7 +13,7 @@ async fn a_worker_killed_in_mid_call_answers_its_callers_and_is_replaced() {
         begin(&pool, call("wait:1")).await,
         begin(&pool, call("hold")).await,
     ];
-    let begun = tokio::time::Instant::now();
+    let begun = now();
     sim.worker(0).die(Exit::Signal(9));
     let [first, other, third] = calls;
     for lost in [first, third] {
