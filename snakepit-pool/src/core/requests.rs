@@ -58,8 +58,8 @@ impl Core {
             });
         }
         let (depth, limit) = (self.queue.len(), self.config.queue_max);
-        let room = depth < limit && self.requests.len() < PLACES;
-        if !room && self.seats.least_loaded().is_none() {
+        let must_wait = self.seats.least_loaded().is_none();
+        if (must_wait && depth >= limit) || self.requests.len() >= PLACES {
             self.counters.saturated += 1;
             return Some(Verdict::Saturated { depth, limit });
         }
