@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use snakepit_config::{CapacityStrategy, PoolSettings, ProfileKind};
 use snakepit_pyenv::{Bridge, Interpreter};
 use tokio::sync::oneshot;
@@ -285,7 +286,7 @@ struct Waiter(Mutex<Option<(oneshot::Sender<Outcome>, SlotPermit)>>);
 
 impl Completions for Waiter {
     fn completed(&self, _: RequestId, outcome: Outcome) {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = self.0.lock().take();
         if let Some((answer, permit)) = waiting {
             // The slot is free before the caller hears of it, so that it can use it at once.
             drop(permit);
@@ -331,7 +332,7 @@ impl CheckedWorker {
 
 impl CheckedCompletion {
     fn take(&self) -> Option<(Completion, SlotPermit)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

@@ -82,10 +82,13 @@ mod tests {
             let mut live = Vec::new();
             for step in steps {
                 match step {
-                    None => match Slots::try_acquire(&slots) {
-                        Some(permit) => live.push(permit),
-                        None => prop_assert_eq!(live.len(), capacity as usize, "refused although a slot is free"),
-                    },
+                    None => {
+                        if let Some(permit) = Slots::try_acquire(&slots) {
+                            live.push(permit);
+                        } else {
+                            prop_assert_eq!(live.len(), capacity as usize, "refused although a slot is free");
+                        }
+                    }
                     Some(_) if live.is_empty() => {}
                     Some(index) => drop(live.swap_remove(index.index(live.len()))),
                 }

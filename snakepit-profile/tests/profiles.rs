@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use snakepit_config::{CapacityStrategy, PoolConfig, PoolSettings, Settings, WorkerProfileChoice};
 use snakepit_profile::{
     Call, CallError, Completion, Exit, ExitReport, Health, LaunchSpec, Launcher, ProfileKind, Reply,
@@ -49,7 +50,7 @@ impl Launcher for Recorder {
         _: Arc<dyn WorkerEvents>,
     ) -> Result<Arc<dyn Worker>, StartError> {
         let worker = HeldWorker::new(spec.worker.clone(), "drain");
-        self.specs.lock().unwrap().push(spec);
+        self.specs.lock().push(spec);
         Ok(worker)
     }
 }
@@ -67,7 +68,7 @@ impl HeldWorker {
     }
 
     fn asked(&self, what: &'static str) {
-        self.asked.lock().unwrap().push(what);
+        self.asked.lock().push(what);
         if what == self.exits_on {
             self.exit.send_replace(Some(if what == "drain" {
                 Exit::Code(0)
@@ -81,7 +82,6 @@ impl HeldWorker {
         let completion = self
             .calls
             .lock()
-            .unwrap()
             .remove(&RequestId(request))
             .expect("a call that runs");
         completion.complete(Ok(reply()));
@@ -106,12 +106,12 @@ impl Worker for HeldWorker {
         if self.exit.borrow().is_some() {
             return Err((call, completion));
         }
-        self.calls.lock().unwrap().insert(call.request, completion);
+        self.calls.lock().insert(call.request, completion);
         Ok(())
     }
 
     fn abort(&self, request: RequestId) {
-        self.aborted.lock().unwrap().push(request);
+        self.aborted.lock().push(request);
     }
 
     fn drain(&self) {
@@ -221,7 +221,7 @@ async fn launched(
         )
         .await
         .expect("it starts");
-    let spec = recorder.specs.lock().unwrap().remove(0);
+    let spec = recorder.specs.lock().remove(0);
     (profile, spec, worker)
 }
 
@@ -335,7 +335,7 @@ async fn a_dropped_execute_aborts_and_keeps_the_slot_until_the_code_has_stopped(
         tokio::pin!(running);
         assert!(futures_are_pending(&mut running, &mut std::future::pending::<()>()).await);
     }
-    assert_eq!(*worker.aborted.lock().unwrap(), [RequestId(7)]);
+    assert_eq!(*worker.aborted.lock(), [RequestId(7)]);
     assert_eq!(slots.load(), 1);
     worker.finish(7);
     assert_eq!(slots.load(), 0);
@@ -366,7 +366,7 @@ async fn stop_asks_then_terminates_then_kills_within_its_grace() {
         let worker = HeldWorker::new(name(), exits_on);
         let started = tokio::time::Instant::now();
         profile.stop(&*worker, grace).await;
-        assert_eq!(*worker.asked.lock().unwrap(), asked);
+        assert_eq!(*worker.asked.lock(), asked);
         assert_eq!(started.elapsed().as_secs(), after, "{exits_on}");
     }
 }
