@@ -1,5 +1,6 @@
 //! The program as its user meets it: what it prints where, and how it exits.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -158,6 +159,52 @@ fn a_worker_that_dies_in_mid_call_exits_4_and_says_how() {
         stderr(&output)
     );
     assert!(stderr(&output).contains("signal 9"), "{}", stderr(&output));
+}
+
+/// `kill -9` from outside, while the call runs.
+#[test]
+fn a_killed_worker_is_told_apart_from_everything_else() {
+    let program = Program::new();
+    let adapter = "import os, time\nfrom snakepit_bridge import tool\n\n@tool\ndef wait():\n    print(os.getpid(), flush=True)\n    time.sleep(600)\n";
+    program.file("waits.py", adapter);
+    let mut child = program
+        .command(&["call", "--adapter", "waits.py", "wait"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
+    // The worker's own words come through the log, its process id last.
+    let pid = loop {
+        let mut line = String::new();
+        assert_ne!(
+            told.read_line(&mut line).expect("text"),
+            0,
+            "it ended before the tool ran"
+        );
+        if let Some(pid) = line
+            .split_whitespace()
+            .rev()
+            .find_map(|word| word.parse::<u32>().ok())
+        {
+            break pid;
+        }
+    };
+    let killed = Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()
+        .expect("kill(1)");
+    assert!(killed.success());
+
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).expect("text");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(
+        (stdout(&output).as_str(), output.status.code()),
+        ("", Some(4)),
+        "{rest}"
+    );
+    assert!(rest.contains("signal 9 (SIGKILL)"), "{rest}");
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod harness;
 mod layers;
 mod pools;
 mod random;
+mod reference;
 mod values;
