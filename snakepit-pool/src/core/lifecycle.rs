@@ -78,7 +78,7 @@ const TRANSITIONS: &[(WorkerState, Input, WorkerState)] = &[
     (Starting,   Exited,          BackingOff),
     (Ready,      Exited,          BackingOff),
     (Stopping,   Exited,          BackingOff),
-    (Dying,     Exited,          BackingOff),
+    (Dying,      Exited,          BackingOff),
     (Waiting,    Retired,         Gone),
     (BackingOff, Retired,         Gone),
 ];
