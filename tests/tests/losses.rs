@@ -15,6 +15,7 @@ on_every_python!(
     an_exception_arrives_with_its_story_and_the_worker_lives,
     an_unknown_tool_or_argument_never_runs_and_names_what_there_is,
     a_dropped_call_frees_its_slot,
+    a_dropped_pit_leaves_no_process,
 );
 
 fn victim(pit: &Snakepit, pool: &str) -> Process {
@@ -201,4 +202,19 @@ async fn a_dropped_call_frees_its_slot(python: Python) {
     whole(&pit).await;
     pit.call::<Value>("where").await.expect("the worker serves on");
     pit.shutdown().await;
+}
+
+async fn a_dropped_pit_leaves_no_process(python: Python) {
+    let pit = ready_pit([python.pool("processes", "probe.py").pool_size(1)]).await;
+    let child: u32 = pit.call("grandchild").await.expect("a pid");
+    let family = [
+        victim(&pit, "processes"),
+        Process::of(child).expect("a living child"),
+    ];
+    drop(pit);
+    let gone = wait_until(Duration::from_secs(1), || {
+        family.iter().all(|process| !process.is_alive())
+    })
+    .await;
+    assert!(gone, "{family:?} outlived their pit");
 }
