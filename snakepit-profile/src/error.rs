@@ -100,22 +100,6 @@ pub enum StartError {
     },
 }
 
-/// A profile that cannot be had.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProfileError {
-    /// The boot message of a worker would not fit the pipe it is written into.
-    #[error("adapter_args of pool `{pool}` take {size} bytes; at most {limit} fit")]
-    ArgumentsTooLarge {
-        /// The pool.
-        pool: String,
-        /// Their size in bytes.
-        size: usize,
-        /// The limit in bytes.
-        limit: usize,
-    },
-}
-
 impl StartError {
     /// Whether trying again with the same configuration can only fail again.
     #[must_use]

@@ -1,4 +1,5 @@
-//! How workers run calls: the [`WorkerProfile`] trait, its process and thread profiles, and the one counter of load.
+//! How workers run calls: the [`WorkerProfile`] trait, the process and thread profiles of Python
+//! workers, and the one counter of load.
 //!
 //! A profile decides *policy*: how many calls a worker may run at once, which thread caps its environment gets, and
 //! whether an interpreter is fit for it. The *mechanism*, how a worker is started and spoken to, is a [`Launcher`],
@@ -19,11 +20,13 @@
 //! Not here: queues and routing (`snakepit-pool`), processes and the wire (`snakepit-grpc`).
 
 mod call;
+mod checked;
 mod environment;
 mod error;
 mod id;
 mod launch;
 mod profile;
+mod python;
 mod slots;
 mod worker;
 
@@ -31,10 +34,11 @@ pub use call::{
     Call, CallError, Completion, Completions, Executed, Outcome, PythonError, PythonFrame, Reply,
 };
 pub use environment::{THREAD_CAPS, thread_caps};
-pub use error::{Exit, ProfileError, StartError, WorkerLost};
+pub use error::{Exit, StartError, WorkerLost};
 pub use id::{RequestId, WorkerId, WorkerName};
 pub use launch::{LaunchSpec, Launcher, Limits};
-pub use profile::{ProcessProfile, ThreadProfile, WorkerProfile, profile_for};
+pub use profile::WorkerProfile;
+pub use python::PythonProfile;
 pub use slots::{SlotPermit, Slots};
 pub use snakepit_config::{Adapter, AdapterSource, InheritEnv, PoolName, ProfileKind};
 pub use worker::{ExitReport, Health, Tool, Worker, WorkerEvents, WorkerFacts};

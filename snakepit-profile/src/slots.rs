@@ -107,7 +107,7 @@ mod tests {
                 for _ in 0..threads {
                     scope.spawn(|| {
                         let mut turns = 0;
-                        while turns < 50 {
+                        while turns < 10 {
                             let Some(permit) = Slots::try_acquire(&slots) else {
                                 std::thread::yield_now();
                                 continue;

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use snakepit_config::{CapacityStrategy, PoolConfig, PoolSettings, Settings, WorkerProfileChoice};
 use snakepit_profile::{
-    Call, CallError, Completion, Exit, ExitReport, Health, LaunchSpec, Launcher, ProfileKind, Reply,
-    RequestId, Slots, StartError, Tool, Worker, WorkerEvents, WorkerFacts, WorkerId, WorkerName,
-    WorkerProfile, profile_for,
+    Call, CallError, Completion, Exit, ExitReport, Health, LaunchSpec, Launcher, ProfileKind, PythonProfile,
+    Reply, RequestId, Slots, StartError, Tool, Worker, WorkerEvents, WorkerFacts, WorkerId, WorkerName,
+    WorkerProfile,
 };
 use snakepit_pyenv::{Bridge, BridgeOrigin, Interpreter, InterpreterFacts, InterpreterOrigin, Version};
 use tokio::sync::watch;
@@ -205,12 +205,12 @@ async fn launched(
     gil_enabled: bool,
 ) -> (Arc<dyn WorkerProfile>, LaunchSpec, Arc<dyn Worker>) {
     let recorder = Arc::new(Recorder::default());
-    let profile = profile_for(
+    let profile: Arc<dyn WorkerProfile> = Arc::new(PythonProfile::new(
         &settings(pool),
         python(gil_enabled),
         bridge(),
         Arc::clone(&recorder) as _,
-    );
+    ));
     let worker = profile
         .start(
             WorkerId {

@@ -7,7 +7,7 @@ use snakepit_config::{ConfigBuilder, PoolConfig, PoolSettings, ProfileKind, Sett
 use snakepit_grpc::host::Host;
 use snakepit_grpc::values::Limits;
 use snakepit_pool::Pools;
-use snakepit_profile::{Launcher, profile_for};
+use snakepit_profile::{Launcher, PythonProfile, WorkerProfile};
 use snakepit_pyenv::{Bridge, Interpreter, Progress};
 
 use crate::error::Error;
@@ -115,12 +115,12 @@ impl Builder {
                          interpreter,
                          bridge,
                      }| {
-                        let profile = profile_for(
+                        let profile: Arc<dyn WorkerProfile> = Arc::new(PythonProfile::new(
                             settings,
                             interpreter.clone(),
                             bridge.clone(),
                             Arc::clone(&launcher),
-                        );
+                        ));
                         (settings.clone(), profile)
                     },
                 )
