@@ -39,8 +39,8 @@ pub(crate) enum Metric {
     CallsPerS,
     /// From nothing until every worker has answered, in milliseconds.
     StartMs,
-    /// Of that, until the interpreter and its bridge were found, in milliseconds.
-    PlanMs,
+    /// The same without the search for the interpreter and its bridge, in milliseconds.
+    WorkersMs,
     /// Memory of its own that an idle process keeps resident (`RssAnon`), in MB of 1024 × 1024 bytes.
     RssAnonMb,
     /// One event of the pool's core with the actions it leads to, in nanoseconds.

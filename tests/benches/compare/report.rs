@@ -187,7 +187,7 @@ fn show(metric: Metric, Summary { median, min, max }: Summary) -> String {
         Metric::P99Us => ("p99 ", "µs", 1),
         Metric::CallsPerS => ("", "calls/s", 0),
         Metric::StartMs => ("", "ms", 0),
-        Metric::PlanMs => ("to find Python ", "ms", 0),
+        Metric::WorkersMs => ("its workers ", "ms", 0),
         Metric::RssAnonMb => ("RssAnon ", "MB each", 2),
         Metric::CoreStepNs => ("", "ns a step", 1),
     };
