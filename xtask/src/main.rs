@@ -67,7 +67,13 @@ fn check() -> Result<(), Failed> {
         &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         &[],
     )?;
+    cargo(
+        "the documentation",
+        &["doc", "--workspace", "--no-deps", "--quiet"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
     tool_if_installed("ruff", &["check", "."])?;
+    tool_if_installed("ruff", &["format", "--check", "."])?;
     tool_if_installed(
         "mypy",
         &[

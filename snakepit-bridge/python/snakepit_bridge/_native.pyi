@@ -41,7 +41,6 @@ def encode(value: object, *, depth_max: int = 128, message_max: int = 67108864) 
 
 def decode(data: bytes, *, depth_max: int = 128) -> Any:
     """Decodes a value. Raises ``ValueError`` where it is malformed or nested too deeply."""
-
 @final
 class Tool:
     """Something callable with a name, and what is known of its parameters."""

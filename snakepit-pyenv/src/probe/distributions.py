@@ -21,4 +21,4 @@ for distribution in metadata.distributions():
 text = "<<<snakepit " + sys.argv[1] + json.dumps(found) + "snakepit " + sys.argv[1] + ">>>"
 left = text.encode("ascii")
 while left:
-    left = left[os.write(1, left):]
+    left = left[os.write(1, left) :]

@@ -57,4 +57,4 @@ def facts():
 text = "<<<snakepit " + sys.argv[1] + json.dumps(facts()) + "snakepit " + sys.argv[1] + ">>>"
 left = text.encode("ascii")
 while left:
-    left = left[os.write(1, left):]
+    left = left[os.write(1, left) :]
