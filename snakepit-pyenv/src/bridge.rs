@@ -1,5 +1,6 @@
 //! The bridge for an interpreter: given, installed, or built.
 
+mod bytecode;
 mod cargo;
 mod checkout;
 mod error;
@@ -93,8 +94,10 @@ fn find_or_build(
             "the installed snakepit_bridge has another version and is not used"
         );
     }
+    let folder = checkout.bridge(&interpreter.facts, progress)?;
+    bytecode::ensure(interpreter, &folder);
     Ok(Bridge {
-        path: Some(checkout.bridge(&interpreter.facts, progress)?),
+        path: Some(folder),
         origin: BridgeOrigin::Built,
     })
 }

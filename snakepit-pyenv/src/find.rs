@@ -2,6 +2,8 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,7 +105,7 @@ impl Search {
                 continue;
             };
             match self.probe(path, InterpreterOrigin::SearchPath(name)) {
-                Ok(interpreter) => return Ok(interpreter),
+                Ok(interpreter) => return Ok(behind_shim(interpreter)),
                 Err(error) => attempts.push(error.to_string()),
             }
         }
@@ -145,6 +147,25 @@ impl Search {
             // followed: that would turn a virtual environment's interpreter into another.
             .map(|path| std::path::absolute(&path).unwrap_or(path))
     }
+}
+
+/// A version manager's shim is a script that looks for the interpreter at every start, by rules of the folder that it is
+/// started in. Nobody chose the script itself, so workers start what it has found. A script that somebody did choose may
+/// be there to set something up, and is kept.
+fn behind_shim(interpreter: Interpreter) -> Interpreter {
+    if !is_script(&interpreter.path) {
+        return interpreter;
+    }
+    let path = interpreter.facts.executable.clone();
+    Interpreter { path, ..interpreter }
+}
+
+fn is_script(path: &Path) -> bool {
+    let mut start = [0; 2];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut start))
+        .is_ok()
+        && start == *b"#!"
 }
 
 /// The interpreter of a virtual environment, whether it works or not; `None` if the folder is no such thing.

@@ -125,18 +125,16 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let is_over = self
-            .patience
-            .as_mut()
-            .is_some_and(|patience| patience.as_mut().poll(cx).is_ready());
-        if is_over {
-            self.patience = None;
-            if !self.peer.greeted.load(Ordering::Acquire) {
+        let this = &mut *self;
+        if let Some(patience) = &mut this.patience {
+            if this.peer.greeted.load(Ordering::Acquire) {
+                this.patience = None;
+            } else if patience.as_mut().poll(cx).is_ready() {
                 tracing::warn!("a connection was closed: it said no `Hello` in time");
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        Pin::new(&mut this.stream).poll_read(cx, buffer)
     }
 }
 

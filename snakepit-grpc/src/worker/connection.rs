@@ -23,6 +23,7 @@ use crate::window::{FRAME, WINDOW, decode_max};
 use crate::worker::calls::{AbortFlag, AbortOutcome, Calls, IncomingCall};
 use crate::worker::error::ConnectError;
 use crate::worker::lifeline::{Lifeline, end_process};
+use crate::worker::socket::Socket;
 
 /// What the native thread and the threads that run tools have in common.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ type Answer = SyncSender<Result<(), ConnectError>>;
 
 fn run(
     boot: &Boot,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     outgoing: Outgoing<WorkerMessage>,
     lifeline: Option<OwnedFd>,
     answer: &Answer,
@@ -128,8 +129,8 @@ async fn host_gone(lifeline: Option<&Lifeline>) {
 }
 
 /// The life of the connection. Returns whether the handshake was accepted.
-async fn live(boot: &Boot, shared: &Shared, outgoing: Outgoing<WorkerMessage>, answer: &Answer) -> bool {
-    let mut incoming = match attach(boot, outgoing).await {
+async fn live(boot: &Boot, shared: &Arc<Shared>, outgoing: Outgoing<WorkerMessage>, answer: &Answer) -> bool {
+    let incoming = match attach(boot, outgoing).await {
         Ok(incoming) => incoming,
         Err(error) => {
             let _ = answer.send(Err(error));
@@ -141,9 +142,11 @@ async fn live(boot: &Boot, shared: &Shared, outgoing: Outgoing<WorkerMessage>, a
         shared.closed.notified().await;
         tokio::time::sleep(CLOSE_PATIENCE).await;
     };
+    // A task of its own: when the connection's task wakes it, it runs next, without a look at the descriptors between.
+    let mut receiving = tokio::spawn(receive(incoming, Arc::clone(shared)));
     tokio::select! {
-        () = patience_over => {}
-        () = receive(&mut incoming, shared) => {}
+        () = patience_over => receiving.abort(),
+        _ = &mut receiving => {}
     }
     true
 }
@@ -181,7 +184,7 @@ async fn connect(socket: String) -> Result<Channel, ConnectError> {
         .max_frame_size(FRAME)
         .connect_with_connector(tower::service_fn(move |_| {
             let socket = socket.clone();
-            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+            async move { Socket::new(UnixStream::connect(socket).await?).map(TokioIo::new) }
         }))
         .await
         .map_err(|error| ConnectError::Unreachable {
@@ -211,7 +214,7 @@ fn refused(status: &Status) -> ConnectError {
 }
 
 /// Takes in messages until the stream ends, from either side.
-async fn receive(incoming: &mut Streaming<HostMessage>, shared: &Shared) {
+async fn receive(mut incoming: Streaming<HostMessage>, shared: Arc<Shared>) {
     loop {
         match incoming.message().await {
             Ok(Some(HostMessage { body: Some(body) })) => {

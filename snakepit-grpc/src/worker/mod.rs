@@ -35,6 +35,7 @@ mod connection;
 mod end;
 mod error;
 mod lifeline;
+mod socket;
 
 pub use boot::{BOOT_MAX, read_boot};
 pub use calls::{AbortFlag, IncomingCall, Next};

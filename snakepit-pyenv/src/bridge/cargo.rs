@@ -114,7 +114,7 @@ impl Build<'_> {
         let mut command = Command::new(self.cargo);
         command
             .current_dir(self.root)
-            .args(["build", "--release", "--locked", "--color=never"])
+            .args(["build", "--profile", "bridge", "--locked", "--color=never"])
             // Where the library is, cargo knows best: configuration may put it in a folder of the target's name.
             .arg("--message-format=json-render-diagnostics")
             .arg("--manifest-path")

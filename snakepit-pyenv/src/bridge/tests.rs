@@ -154,7 +154,7 @@ fn a_bridge_is_built_once_and_then_found_in_silence() {
     finished: true
     ");
     let arguments = fs::read_to_string(dir.path().join("cargo.arguments")).unwrap();
-    insta::assert_snapshot!(portable(&arguments, dir.path()), @"build --release --locked --color=never --message-format=json-render-diagnostics --manifest-path DIR/checkout/snakepit-bridge/Cargo.toml --target-dir DIR/checkout/target/bridge");
+    insta::assert_snapshot!(portable(&arguments, dir.path()), @"build --profile bridge --locked --color=never --message-format=json-render-diagnostics --manifest-path DIR/checkout/snakepit-bridge/Cargo.toml --target-dir DIR/checkout/target/bridge");
     let environment = fs::read_to_string(dir.path().join("cargo.environment")).unwrap();
     assert!(environment.contains("PYO3_NO_PYTHON=1"));
     // This test runs under an outer cargo, whose variables are not for the inner one.
@@ -426,4 +426,32 @@ fn one_folder_can_serve_several_interpreters_and_nothing_else_is_touched() {
     hint: choose a new or an empty folder
     ");
     assert_eq!(runs(dir.path()), before, "a refusal comes before the build");
+}
+
+#[test]
+fn the_python_files_are_compiled_once_for_each_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let package = dir.path().join(folder::PACKAGE);
+    fs::create_dir(&package).unwrap();
+    fs::write(package.join("__init__.py"), "answer = 42\n").unwrap();
+    let (path, facts) = crate::tests::fakes::real()[0].clone();
+    let interpreter = Interpreter {
+        path,
+        origin: InterpreterOrigin::SearchPath("python3"),
+        facts,
+    };
+    bytecode::ensure(&interpreter, dir.path());
+
+    let cache = package.join("__pycache__");
+    let compiled: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
+    let [file] = &compiled[..] else {
+        panic!("one file: {compiled:?}")
+    };
+    let before = file.metadata().unwrap().modified().unwrap();
+    bytecode::ensure(&interpreter, dir.path());
+    assert_eq!(
+        file.path().metadata().unwrap().modified().unwrap(),
+        before,
+        "what is there is kept"
+    );
 }

@@ -145,3 +145,23 @@ fn an_unusable_python3_on_path_gives_way_to_python_and_both_are_reported_if_they
     let found = search.find(None).unwrap();
     assert_eq!(found.origin, InterpreterOrigin::SearchPath("python"));
 }
+
+#[test]
+fn a_shim_that_nobody_chose_is_replaced_by_what_it_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, facts) = &real()[0];
+    let shim = script(
+        &dir.path().join("python3"),
+        &format!("exec '{}' \"$@\"", facts.executable.display()),
+    );
+
+    let found = Search::new().path(dir.path()).find(None).unwrap();
+    assert_eq!(found.path, found.facts.executable);
+    assert_ne!(found.path, shim);
+
+    let found = Search::new().find(Some(&chosen(&shim))).unwrap();
+    assert_eq!(
+        found.path, shim,
+        "a script that was chosen may be there to set something up"
+    );
+}
