@@ -30,10 +30,7 @@ pub(crate) async fn run(command: Command) -> u8 {
     let Command::Build { python, out } = command;
     let built = tokio::task::spawn_blocking(move || build(python, &out)).await;
     match built {
-        Ok(Ok(folder)) => {
-            report::data(&folder.display().to_string());
-            report::DONE
-        }
+        Ok(Ok(folder)) => report::data(&folder.display().to_string()),
         Ok(Err(code)) => code,
         Err(error) => {
             report::message(&format!("the build was interrupted: {error}"));

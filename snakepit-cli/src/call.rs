@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::{Map, Value};
 use snakepit::Snakepit;
 
-use crate::interrupt::Interrupts;
 use crate::report;
 use crate::source::{Source, ready_pool};
 
@@ -48,42 +47,11 @@ pub(crate) async fn run(arguments: Arguments) -> u8 {
             return report::USAGE;
         }
     };
-    let builder = match arguments.source.builder() {
-        Ok(builder) => builder,
-        Err(message) => {
-            report::message(&message);
-            return report::USAGE;
-        }
+    let work = async |pit: &Snakepit| {
+        let json::Printable(value) = call(pit, &arguments, values).await?;
+        Ok(report::data(&value.to_string()))
     };
-    let mut interrupts = match Interrupts::listen() {
-        Ok(interrupts) => interrupts,
-        Err(error) => {
-            report::message(&format!("cannot listen for signals: {error}"));
-            return report::REFUSED;
-        }
-    };
-
-    // A second signal drops everything that is under way, and with it every worker.
-    tokio::select! {
-        code = serve(builder, &arguments, values) => code,
-        () = interrupts.reached(2) => report::INTERRUPTED,
-    }
-}
-
-async fn serve(builder: snakepit::Builder, arguments: &Arguments, values: Map<String, Value>) -> u8 {
-    let pit = match builder.start().await {
-        Ok(pit) => pit,
-        Err(error) => return report::error(&error),
-    };
-    let code = match call(&pit, arguments, values).await {
-        Ok(json::Printable(value)) => {
-            report::data(&value.to_string());
-            report::DONE
-        }
-        Err(error) => report::error(&error),
-    };
-    pit.shutdown().await;
-    code
+    arguments.source.serve(work).await
 }
 
 async fn call(

@@ -1,6 +1,7 @@
 //! `snakepit config`: a configuration, looked at without starting anything.
 
 use clap::Subcommand;
+use snakepit::PoolPlan;
 
 use crate::report;
 use crate::source::Source;
@@ -26,26 +27,27 @@ pub(crate) async fn run(command: Command) -> u8 {
         }
     };
     match builder.plan().await {
-        Ok(plans) => {
-            for plan in plans {
-                let settings = &plan.settings;
-                report::data(&format!(
-                    "{}: {} {} × {}, adapter {}, Python {} ({})",
-                    settings.name,
-                    settings.pool_size,
-                    if settings.pool_size.get() == 1 {
-                        "worker"
-                    } else {
-                        "workers"
-                    },
-                    plan.slots(),
-                    settings.adapter,
-                    plan.interpreter.facts.version,
-                    plan.interpreter.path.display(),
-                ));
-            }
-            report::DONE
-        }
+        Ok(plans) => report::data(&plans.iter().map(line).collect::<Vec<_>>().join("\n")),
         Err(error) => report::error(&error),
     }
+}
+
+fn line(plan: &PoolPlan) -> String {
+    let PoolPlan {
+        settings,
+        interpreter,
+        ..
+    } = plan;
+    let (workers, slots) = (settings.pool_size.get(), plan.slots());
+    let plural = |count| if count == 1 { "" } else { "s" };
+    format!(
+        "{}: {} profile, {workers} worker{} of {slots} slot{}, adapter {}, Python {} ({})",
+        settings.name,
+        plan.profile(),
+        plural(workers),
+        plural(slots),
+        settings.adapter,
+        interpreter.facts.version,
+        interpreter.path.display(),
+    )
 }

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use snakepit::{Error, PoolConfig, ProfileKind, Snakepit};
 
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, unless_killed};
 use crate::progress::BuildProgress;
 use crate::report;
 
@@ -71,21 +71,10 @@ struct Function {
 
 /// Runs the command and returns its exit code.
 pub(crate) async fn run(arguments: Arguments) -> u8 {
-    let mut interrupts = match Interrupts::listen() {
-        Ok(interrupts) => interrupts,
-        Err(error) => {
-            report::message(&format!("cannot listen for signals: {error}"));
-            return report::REFUSED;
-        }
-    };
-    // A second signal drops everything that is under way, and with it every worker.
-    tokio::select! {
-        code = demo(arguments, interrupts.clone()) => code,
-        () = interrupts.reached(2) => report::INTERRUPTED,
-    }
+    unless_killed(async |interrupts| demo(arguments, interrupts).await).await
 }
 
-async fn demo(arguments: Arguments, interrupts: Interrupts) -> u8 {
+async fn demo(arguments: Arguments, mut interrupts: Interrupts) -> u8 {
     let adapter = match write_adapter() {
         Ok(adapter) => adapter,
         Err(error) => {
@@ -99,14 +88,13 @@ async fn demo(arguments: Arguments, interrupts: Interrupts) -> u8 {
         Ok(pit) => pit,
         Err(error) => return report::error(&error),
     };
-    let mut stopped = interrupts;
     let code = tokio::select! {
         result = both_pools(&pit, arguments.files) => match result {
             Ok(runs) => conclude(&runs),
             Err(error) => report::error(&error),
         },
         // Dropping the work takes what waits out of the queue; what runs is finished by the shutdown below.
-        () = stopped.reached(1) => report::INTERRUPTED,
+        () = interrupts.reached(1) => report::INTERRUPTED,
     };
     pit.shutdown().await;
     code
@@ -203,17 +191,16 @@ async fn one_pool(
 }
 
 fn conclude(runs: &[PoolRun]) -> u8 {
-    report::data(&table::render(runs));
-    let same = runs
+    let tables = table::render(runs);
+    if runs
         .windows(2)
-        .all(|pair| pair[0].totals.agrees_with(&pair[1].totals));
-    if same {
-        report::data("Both pools found the same totals.");
-        report::DONE
-    } else {
-        report::message("the pools found different totals: one of them lost, repeated or garbled a call");
-        report::PYTHON
+        .all(|pair| pair[0].totals.agrees_with(&pair[1].totals))
+    {
+        return report::data(&format!("{tables}\nBoth pools found the same totals."));
     }
+    report::data(&tables);
+    report::message("the pools found different totals: one of them lost, repeated or garbled a call");
+    report::PYTHON
 }
 
 fn progress_bar(pool: &'static str, files: usize) -> ProgressBar {

@@ -1,5 +1,7 @@
 //! `snakepit doctor`: what this machine offers, and what is missing.
 
+use std::fmt;
+
 use clap::Args;
 use serde::Serialize;
 use snakepit::pyenv::{self, Interpreter};
@@ -33,32 +35,29 @@ pub(crate) async fn run(arguments: Arguments) -> u8 {
     let Ok(findings) = tokio::task::spawn_blocking(move || examine(arguments.python)).await else {
         return report::REFUSED;
     };
-    if json {
-        match serde_json::to_string_pretty(&findings) {
-            Ok(text) => report::data(&text),
-            Err(error) => report::message(&format!("cannot print the findings: {error}")),
-        }
+    let text = if json {
+        format!("{:#}", serde_json::json!(findings))
     } else {
-        for Finding {
-            what,
-            ok,
-            found,
-            hint,
-        } in &findings
-        {
-            report::data(&format!(
-                "{} {what}: {found}",
-                if *ok { "ok     " } else { "missing" }
-            ));
-            if let Some(text) = hint {
-                report::data(&format!("        hint: {text}"));
-            }
-        }
+        findings
+            .iter()
+            .map(Finding::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    match report::data(&text) {
+        report::DONE if findings.iter().any(|finding| !finding.ok) => report::USAGE,
+        code => code,
     }
-    if findings.iter().all(|finding| finding.ok) {
-        report::DONE
-    } else {
-        report::USAGE
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.ok { "ok" } else { "missing" };
+        write!(f, "{state:<8}{}: {}", self.what, self.found)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n        hint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -149,7 +148,7 @@ fn host_finding() -> Finding {
 
 fn lifeline(lifeline: snakepit::Lifeline) -> &'static str {
     match lifeline {
-        snakepit::Lifeline::Kernel => "the kernel ends every worker and its children if this program dies",
+        snakepit::Lifeline::Kernel => "the kernel ends every worker and its process group if this program dies",
         snakepit::Lifeline::EndOfFile => {
             "workers end themselves if this program dies; one that is stopped can remain, since this kernel sends no signal"
         }

@@ -15,6 +15,7 @@ mod source;
 mod tools;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -41,6 +42,9 @@ enum Command {
     Bridge(bridge::Command),
 }
 
+/// How long the end waits for blocking work.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     let program = Program::parse();
     log_to_stderr();
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
             Command::Bridge(command) => bridge::run(command).await,
         }
     });
+    // Something that cannot be interrupted, such as a build of the bridge, must not hold up the end.
+    runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
     ExitCode::from(code)
 }
 

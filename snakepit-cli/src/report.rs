@@ -62,13 +62,20 @@ pub(crate) fn hint(text: &str) {
     eprintln!("{HINT}hint{HINT:#}: {text}");
 }
 
-/// Writes data to stdout. A reader that has gone (`| head`) is no error.
-pub(crate) fn data(text: &str) {
+/// Writes data to stdout and returns the exit code. A reader that has gone (`| head`) is no error.
+pub(crate) fn data(text: &str) -> u8 {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
+    let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(b"\n"))
         .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            message(&format!("cannot write to standard output: {error}"));
+            REFUSED
+        }
+        _ => DONE,
+    }
 }
 
 /// Whether stderr wants colour: a terminal, and no `NO_COLOR`.

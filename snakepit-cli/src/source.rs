@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use snakepit::{Builder, Error, Pool, PoolConfig, Snakepit};
 
+use crate::interrupt::unless_killed;
 use crate::progress::BuildProgress;
+use crate::report;
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "snakepit.toml";
@@ -43,6 +45,27 @@ pub(crate) async fn ready_pool<'p>(pit: &'p Snakepit, name: Option<&str>) -> Res
 }
 
 impl Source {
+    /// Starts these pools, does `work` with them, and ends them in peace. Returns the exit code.
+    pub(crate) async fn serve(&self, work: impl AsyncFnOnce(&Snakepit) -> Result<u8, Error>) -> u8 {
+        let builder = match self.builder() {
+            Ok(builder) => builder,
+            Err(message) => {
+                report::message(&message);
+                return report::USAGE;
+            }
+        };
+        unless_killed(async |_| {
+            let pit = match builder.start().await {
+                Ok(pit) => pit,
+                Err(error) => return report::error(&error),
+            };
+            let code = work(&pit).await.unwrap_or_else(|error| report::error(&error));
+            pit.shutdown().await;
+            code
+        })
+        .await
+    }
+
     /// A builder with these pools, or what to say where there are none.
     pub(crate) fn builder(&self) -> Result<Builder, String> {
         let builder = Snakepit::builder().progress(Arc::new(BuildProgress::default()));

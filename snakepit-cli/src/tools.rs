@@ -17,26 +17,11 @@ pub(crate) struct Arguments {
 
 /// Runs the command and returns its exit code.
 pub(crate) async fn run(arguments: Arguments) -> u8 {
-    let builder = match arguments.source.builder() {
-        Ok(builder) => builder,
-        Err(message) => {
-            report::message(&message);
-            return report::USAGE;
-        }
+    let work = async |pit: &snakepit::Snakepit| {
+        let lines = list(pit, arguments.pool.as_deref()).await?;
+        Ok(report::data(&lines.join("\n")))
     };
-    let pit = match builder.start().await {
-        Ok(pit) => pit,
-        Err(error) => return report::error(&error),
-    };
-    let code = match list(&pit, arguments.pool.as_deref()).await {
-        Ok(lines) => {
-            report::data(&lines.join("\n"));
-            report::DONE
-        }
-        Err(error) => report::error(&error),
-    };
-    pit.shutdown().await;
-    code
+    arguments.source.serve(work).await
 }
 
 async fn list(pit: &snakepit::Snakepit, pool: Option<&str>) -> Result<Vec<String>, snakepit::Error> {

@@ -166,7 +166,10 @@ impl Book {
                 }
                 Action::Terminate { worker } => self.on_worker(worker, Worker::terminate),
                 Action::Kill { worker, reason } => {
-                    self.occupants[worker.slot as usize].killed = Some(reason);
+                    // A worker that takes no more calls has died by itself, and the kill only makes sure.
+                    if reason != KillReason::Severed {
+                        self.occupants[worker.slot as usize].killed = Some(reason);
+                    }
                     self.on_worker(worker, |it| it.kill(reason.as_str()));
                 }
             }

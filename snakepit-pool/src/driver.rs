@@ -41,6 +41,9 @@ pub(crate) struct Shared {
 /// Where workers report to. It does not keep the pool alive.
 pub(crate) struct Reports(Weak<Shared>);
 
+/// Goes with the timer task: a pool whose runtime has ended has no time any more, and must not keep callers waiting.
+struct Timekeeper(Weak<Shared>);
+
 /// The duty to tell the core how a launch went. A launch whose task ends early has failed.
 struct LaunchDuty {
     shared: Arc<Shared>,
@@ -77,7 +80,10 @@ impl Shared {
             }
         });
         let sooner = Arc::clone(&shared.sooner);
-        shared.tasks.spawn(keep_time(Arc::downgrade(&shared), sooner));
+        let keeper = Timekeeper(Arc::downgrade(&shared));
+        shared
+            .tasks
+            .spawn(async move { keep_time(&keeper.0, sooner).await });
         shared.tell(Event::Opened);
         shared
     }
@@ -217,25 +223,29 @@ impl Shared {
     }
 }
 
-/// Starts one worker.
-async fn launch(shared: Arc<Shared>, worker: WorkerId) {
-    let mut duty = LaunchDuty {
+/// Starts one worker. The duty exists before the task does: a runtime that has ended drops the task unpolled.
+fn launch(shared: Arc<Shared>, worker: WorkerId) -> impl Future<Output = ()> + Send {
+    let duty = LaunchDuty {
         shared: Arc::clone(&shared),
         worker,
         told: false,
     };
-    let events = Arc::clone(&shared.reports) as Arc<dyn WorkerEvents>;
-    let started = shared.profile.start(worker, events).await;
-    duty.told = true;
-    match started {
-        Ok(handle) => shared.launched(worker, handle),
-        Err(error) => shared.launch_failed(worker, error),
+    async move {
+        // All of it moves in, so that it is dropped with the task.
+        let mut duty = duty;
+        let events = Arc::clone(&shared.reports) as Arc<dyn WorkerEvents>;
+        let started = shared.profile.start(worker, events).await;
+        duty.told = true;
+        match started {
+            Ok(handle) => shared.launched(worker, handle),
+            Err(error) => shared.launch_failed(worker, error),
+        }
     }
 }
 
 /// The timer of one pool. Callers with a distant deadline do not wake it: it looks again when the one it sleeps for
 /// has passed.
-async fn keep_time(shared: Weak<Shared>, sooner: Arc<Notify>) {
+async fn keep_time(shared: &Weak<Shared>, sooner: Arc<Notify>) {
     loop {
         let sleep = {
             let Some(shared) = shared.upgrade() else { return };
@@ -249,6 +259,14 @@ async fn keep_time(shared: Weak<Shared>, sooner: Arc<Notify>) {
             biased;
             () = sooner.notified() => {}
             () = sleep => {}
+        }
+    }
+}
+
+impl Drop for Timekeeper {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.tell(Event::Abandoned);
         }
     }
 }

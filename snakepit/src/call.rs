@@ -54,7 +54,7 @@ impl<'p, T> Call<'p, T> {
         self
     }
 
-    /// Adds one keyword argument. Given twice, the later one counts.
+    /// Adds one keyword argument. A call that has one twice is refused by the worker.
     pub fn arg(self, name: &str, value: impl Serialize) -> Self {
         self.add(|fields| fields.insert(name, &value))
     }

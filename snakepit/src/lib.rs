@@ -37,11 +37,13 @@ mod builder;
 mod call;
 mod error;
 mod pit;
+mod plan;
 
-pub use builder::{Builder, PoolPlan};
+pub use builder::Builder;
 pub use call::{Call, CallWithReceipt};
 pub use error::{Error, ErrorKind};
 pub use pit::Snakepit;
+pub use plan::PoolPlan;
 
 pub use snakepit_config::{
     CapacityStrategy, ConfigBuilder, ConfigErrors, ExplicitPython, InheritEnv, PoolConfig, PoolSettings,

@@ -40,8 +40,8 @@ def echo(value: object) -> object:
 
 
 @tool
-def hold(seconds: float, mark: str = "") -> dict[str, object]:
-    """Sleeps, and tells how many ran at once at most, when it began and when it ended (monotonic clock)."""
+def hold(seconds: float = 0.0, mark: str = "", until: str = "") -> dict[str, object]:
+    """Sleeps, or waits for a file; tells how many ran at once at most, when it began and when it ended (monotonic clock)."""
     global _running, _most
     with _lock:
         _running += 1
@@ -50,6 +50,8 @@ def hold(seconds: float, mark: str = "") -> dict[str, object]:
             _ran.append(mark)
     began = time.monotonic()
     time.sleep(seconds)
+    while until and not os.path.exists(until):
+        time.sleep(0.005)
     with _lock:
         _running -= 1
         return {"pid": os.getpid(), "most": _most, "began": began, "ended": time.monotonic()}

@@ -3,9 +3,11 @@
 
 mod processes;
 mod python;
+mod signalled;
 
 pub use processes::{Process, wait_until};
 pub use python::{Python, Wanted};
+pub use signalled::Signalled;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rustix::process::Signal;
 use serde_json::Value;
 use snakepit::{CallError, Error, Executed, Exit, PoolError, ProfileKind, Snakepit};
-use snakepit_tests::{PATIENCE, Process, Python, on_every_python, ready_pit, wait_until};
+use snakepit_tests::{PATIENCE, Process, Python, Signalled, on_every_python, ready_pit, wait_until};
 
 on_every_python!(
     a_killed_worker_fails_its_calls_at_once_and_is_replaced,
@@ -190,8 +190,12 @@ async fn an_unknown_tool_or_argument_never_runs_and_names_what_there_is(python: 
 
 async fn a_dropped_call_frees_its_slot(python: Python) {
     let pit = ready_pit([python.pool("processes", "probe.py").pool_size(1)]).await;
+    let signal = Signalled::new();
     {
-        let call = pit.call::<Value>("hold").arg("seconds", 0.3).into_future();
+        let call = pit
+            .call::<Value>("hold")
+            .arg("until", signal.path())
+            .into_future();
         let running = wait_until(PATIENCE, || pit.stats().total.load == 1);
         tokio::select! {
             answer = call => panic!("it ended before it was dropped: {answer:?}"),
@@ -199,6 +203,7 @@ async fn a_dropped_call_frees_its_slot(python: Python) {
         }
     }
     assert_eq!(pit.stats().total.load, 1, "its code has not stopped yet");
+    signal.give();
     whole(&pit).await;
     pit.call::<Value>("where").await.expect("the worker serves on");
     pit.shutdown().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use snakepit::{Error, Executed, PoolError, Snakepit};
-use snakepit_tests::{Python, on_every_python, ready_pit, wait_until};
+use snakepit_tests::{PATIENCE, Python, Signalled, on_every_python, ready_pit, wait_until};
 
 /// Starts a call that holds the only slot, and returns once it runs.
 fn hold(pit: &Snakepit, seconds: f64, mark: &str) -> impl Future<Output = Result<serde_json::Value, Error>> {
@@ -67,12 +67,12 @@ async fn a_call_that_waited_too_long_never_runs(python: Python) {
 
 async fn a_call_past_its_deadline_is_answered_while_its_code_still_holds_the_slot(python: Python) {
     let pit = ready_pit([python.pool("slow", "probe.py").pool_size(1)]).await;
-    let late = pit
-        .call::<serde_json::Value>("hold")
-        .arg("seconds", 1.5)
+    let signal = Signalled::new();
+    let call = pit.call::<serde_json::Value>("hold").arg("until", signal.path());
+    let error = call
         .timeout(Duration::from_millis(200))
-        .await;
-    let error = late.expect_err("its time was over");
+        .await
+        .expect_err("its time was over");
     assert!(
         matches!(error, Error::Pool(PoolError::DeadlineExceeded { .. })),
         "{error:?}"
@@ -80,7 +80,8 @@ async fn a_call_past_its_deadline_is_answered_while_its_code_still_holds_the_slo
     assert_eq!(error.executed(), Executed::Maybe);
 
     assert_eq!(pit.stats().total.load, 1, "the code still runs");
-    let free = wait_until(snakepit_tests::PATIENCE, || pit.stats().total.load == 0).await;
+    signal.give();
+    let free = wait_until(PATIENCE, || pit.stats().total.load == 0).await;
     assert!(free, "the slot is free once the code has stopped");
     let next: f64 = pit
         .call("echo")

@@ -39,6 +39,9 @@ enum Xtask {
     Outside,
 }
 
+/// What is to be proved must not be skipped.
+const NO_SKIP: (&str, &str) = ("PIT_TEST_NO_SKIP", "1");
+
 fn main() -> ExitCode {
     let done = match Xtask::parse() {
         Xtask::Check => check(),
@@ -105,7 +108,7 @@ fn prove(rounds: u32, cases: u32, repeats: u32) -> Result<(), Failed> {
     cargo(
         &format!("{rounds} kills of the host in each state"),
         &["test", "-p", "snakepit-tests", "--test", "host_death"],
-        &[("PIT_TEST_ROUNDS", &rounds)],
+        &[("PIT_TEST_ROUNDS", &rounds), NO_SKIP],
     )?;
     cargo(
         &format!("{cases} cases of each property"),
@@ -121,6 +124,7 @@ fn prove(rounds: u32, cases: u32, repeats: u32) -> Result<(), Failed> {
             "-p",
             "snakepit-grpc",
             "--lib",
+            "--tests",
         ],
         &[("PROPTEST_CASES", &cases)],
     )?;
@@ -128,7 +132,7 @@ fn prove(rounds: u32, cases: u32, repeats: u32) -> Result<(), Failed> {
         cargo(
             &format!("the tests on real Python, {repeat} of {repeats}"),
             &["test", "-q", "-p", "snakepit-tests"],
-            &[],
+            &[NO_SKIP],
         )?;
     }
     Ok(())

@@ -28,13 +28,18 @@ pub(crate) fn cargo(what: &str, arguments: &[&str], environment: &[(&str, &str)]
     )
 }
 
-/// Runs a tool that people may have; says so where they have not.
+/// Runs a tool that people may have; says so where they have not, which is a failure where nothing may be skipped.
 pub(crate) fn tool_if_installed(tool: &str, arguments: &[&str]) -> Result<(), Failed> {
     let installed = Command::new(tool)
         .arg("--version")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
+    if installed.is_err() && std::env::var_os("PIT_TEST_NO_SKIP").is_some() {
+        return Err(Failed(format!(
+            "{tool} is not installed, and nothing may be skipped"
+        )));
+    }
     if installed.is_err() {
         eprintln!("skipped: {tool} is not installed");
         return Ok(());

@@ -259,8 +259,11 @@ impl Worker for Link {
         let asked = Instant::now();
         let ping = {
             let mut state = self.lock();
-            if state.phase == Phase::Ended {
-                return Health::Gone;
+            match state.phase {
+                Phase::Ended => return Health::Gone,
+                // Nothing may be sent before `Welcome`.
+                Phase::Created => return Health::Silent,
+                Phase::Greeted | Phase::Ready | Phase::Failed => {}
             }
             let ping = state.pending.ping();
             if let Some((nonce, _)) = &ping {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use snakepit_profile::{CallError, Exit, ExitReport, StartError, WorkerLost};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -30,6 +31,12 @@ const STREAM_PATIENCE: Duration = Duration::from_millis(100);
 /// finding.
 const LAST_LINES_PATIENCE: Duration = Duration::from_millis(30);
 const PIPES_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a process may take to be gone after SIGKILL.
+const REAP_PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
 
 /// Drives one worker from its creation to its end. Whatever ends this task, the runtime's own end included, ends the
 /// worker and tells everybody.
@@ -144,7 +151,11 @@ impl Supervisor {
             let mut state = link.lock();
             state.phase = Phase::Ended;
             let mut lost = WorkerLost::new(link.spec().worker.clone(), link.group().pid(), exit);
-            lost.killed_because.clone_from(&state.killed_because);
+            // Where it ended otherwise, a kill came too late to be the cause.
+            lost.killed_because = state
+                .killed_because
+                .clone()
+                .filter(|_| exit == Exit::Signal(KILLED));
             lost.output = link.output.lines();
             state.pending.pings.clear();
             let calls = std::mem::take(&mut state.pending.calls);
@@ -157,6 +168,17 @@ impl Supervisor {
         for (completion, error) in refused {
             completion.complete(Err(error));
         }
+    }
+
+    /// Waits a moment for a process that was just killed, so that it does not stay a zombie for as long as this program
+    /// lives. There is no runtime any more to wait on.
+    fn reap_killed(&self) -> Exit {
+        let mut watched = [PollFd::new(self.exit.pidfd(), PollFlags::IN)];
+        let _ = poll(&mut watched, Some(&REAP_PATIENCE));
+        self.link
+            .group()
+            .reap(self.exit.pidfd())
+            .unwrap_or(Exit::Signal(KILLED))
     }
 
     /// The last word about this worker.
@@ -192,7 +214,7 @@ impl Drop for Supervisor {
     fn drop(&mut self) {
         if !self.told {
             self.link.kill_because("the host's runtime ended");
-            let exit = Exit::Signal(KILLED);
+            let exit = self.reap_killed();
             self.fail_calls(exit);
             self.tell(exit);
         }

@@ -23,7 +23,7 @@ const WHILE_BUILDING: Limits = Limits {
 };
 
 impl Fields {
-    /// Adds one field. Where a name is given twice, whoever reads the map in order keeps the later value.
+    /// Adds one field. A name that is there already is not looked for: a worker refuses a call that has one twice.
     ///
     /// # Errors
     /// [`ValueError`] where the value cannot cross the wire.

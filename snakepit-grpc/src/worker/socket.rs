@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::unix::AsyncFd;
@@ -17,9 +18,11 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// core to itself more often, and there the wake-up for nothing costs less than the sleep that it prevents.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: AsyncFd<UnixStream>,
-    /// A second registration of the same socket, while a write waits.
-    room: Option<AsyncFd<UnixStream>>,
+    stream: AsyncFd<Arc<UnixStream>>,
+    /// The same socket once more, to be registered while a write waits. Made at the start: when it is needed, a tool may
+    /// have used up all descriptors.
+    writer: Arc<UnixStream>,
+    room: Option<AsyncFd<Arc<UnixStream>>>,
 }
 
 /// Most that is read at once, in bytes: what is read into is zeroed first.
@@ -29,8 +32,12 @@ impl Socket {
     /// Must be called within a runtime.
     pub(crate) fn new(stream: tokio::net::UnixStream) -> io::Result<Self> {
         // It stays non-blocking.
-        let stream = watch(stream.into_std()?, Interest::READABLE)?;
-        Ok(Self { stream, room: None })
+        let stream = stream.into_std()?;
+        Ok(Self {
+            writer: Arc::new(stream.try_clone()?),
+            stream: watch(Arc::new(stream), Interest::READABLE)?,
+            room: None,
+        })
     }
 
     /// Calls `write` until it does not want to wait any more.
@@ -50,7 +57,7 @@ impl Socket {
             }
             let room = match &mut self.room {
                 Some(room) => room,
-                none => none.insert(watch(self.stream.get_ref().try_clone()?, Interest::WRITABLE)?),
+                none => none.insert(watch(Arc::clone(&self.writer), Interest::WRITABLE)?),
             };
             ready!(room.poll_write_ready(cx))?.clear_ready();
         }
@@ -58,8 +65,9 @@ impl Socket {
 }
 
 #[expect(unsafe_code, reason = "tokio cannot check that a type keeps its descriptor")]
-fn watch(stream: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStream>> {
-    // SAFETY: a `UnixStream` owns its descriptor, gives the same one each time, and closes it only when it is dropped.
+fn watch(stream: Arc<UnixStream>, interest: Interest) -> io::Result<AsyncFd<Arc<UnixStream>>> {
+    // SAFETY: a `UnixStream` owns its descriptor, gives the same one each time, and closes it only when it is dropped;
+    // behind an `Arc`, nobody can put another one in its place.
     Ok(unsafe { AsyncFd::register_with_interest(stream, interest) }?)
 }
 
@@ -73,7 +81,7 @@ impl AsyncRead for Socket {
             let mut readable = ready!(self.stream.poll_read_ready(cx))?;
             let space = buffer.initialize_unfilled_to(buffer.remaining().min(READ_MAX));
             let size = space.len();
-            match readable.try_io(|stream| stream.get_ref().read(space)) {
+            match readable.try_io(|stream| stream.get_ref().as_ref().read(space)) {
                 Ok(Ok(read)) => {
                     // Less than there was space for: it is empty now, and asking again would only say so.
                     if 0 < read && read < size {

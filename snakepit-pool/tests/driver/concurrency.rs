@@ -23,8 +23,16 @@ fn threads() -> Runtime {
         .expect("a runtime")
 }
 
+/// Each case starts a runtime, so that fewer are enough; `PROPTEST_CASES` asks for more.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(24),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(cases())]
 
     #[test]
     fn no_worker_ever_has_more_calls_than_it_has_threads(

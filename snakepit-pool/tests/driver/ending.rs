@@ -75,3 +75,31 @@ async fn a_worker_that_is_still_being_launched_does_not_survive_its_pool() {
     sim.has_made(0, 1).await;
     assert_eq!(sim.worker(0).exited().await, Exit::Signal(9));
 }
+
+#[test]
+fn a_pool_whose_runtime_has_ended_keeps_nobody_waiting() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let (its_own, another) = (runtime(), runtime());
+    let (pool, _sim) = its_own.block_on(pool(settings(|p| p), 1));
+    let [_running, waiting] = ["hold", "echo"].map(|tool| {
+        let pool = pool.clone();
+        another.spawn(async move { pool.call(call(tool)).await })
+    });
+    another.block_on(async {
+        while pool.stats().queued == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    drop(its_own);
+
+    let waited = another.block_on(waiting).unwrap();
+    assert!(
+        matches!(waited, Err(PoolError::ShuttingDown { .. })),
+        "{waited:?}"
+    );
+    let late = another.block_on(pool.call(call("echo")));
+    assert!(matches!(late, Err(PoolError::ShuttingDown { .. })), "{late:?}");
+}
