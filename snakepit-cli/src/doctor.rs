@@ -148,7 +148,9 @@ fn host_finding() -> Finding {
 
 fn lifeline(lifeline: snakepit::Lifeline) -> &'static str {
     match lifeline {
-        snakepit::Lifeline::Kernel => "the kernel ends every worker and its process group if this program dies",
+        snakepit::Lifeline::Kernel => {
+            "the kernel ends every worker and its process group if this program dies"
+        }
         snakepit::Lifeline::EndOfFile => {
             "workers end themselves if this program dies; one that is stopped can remain, since this kernel sends no signal"
         }

@@ -41,7 +41,7 @@ def echo(value: object) -> object:
 
 @tool
 def hold(seconds: float = 0.0, mark: str = "", until: str = "") -> dict[str, object]:
-    """Sleeps, or waits for a file; tells how many ran at once at most, when it began and when it ended (monotonic clock)."""
+    """Sleeps, or waits for a file; tells how many ran at once at most, and when it began and ended (monotonic)."""
     global _running, _most
     with _lock:
         _running += 1
