@@ -9,6 +9,7 @@ pub use processes::{Process, wait_until};
 pub use python::{Python, Wanted};
 pub use signalled::Signalled;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +33,9 @@ pub fn skip(why: &str) {
         std::env::var_os("PIT_TEST_NO_SKIP").is_none(),
         "skipped although everything must be here: {why}"
     );
-    eprintln!("skipped: {why}");
+    // Not `eprintln!`: what a passing test prints with that is never shown.
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
 /// Starts these pools and waits until all are ready.

@@ -62,6 +62,12 @@ pub(crate) fn real_with(free_threaded: bool) -> Option<&'static (PathBuf, Interp
             env::var_os("PIT_TEST_NO_SKIP").is_none(),
             "no interpreter with free_threaded = {free_threaded}"
         );
+        // Not `eprintln!`: what a passing test prints with that is never shown.
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: {test}: no interpreter with free_threaded = {free_threaded} is here"
+        );
     }
     found
 }
