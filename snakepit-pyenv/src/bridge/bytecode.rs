@@ -52,3 +52,40 @@ pub(super) fn ensure(interpreter: &Interpreter, folder: &Path) {
 fn file_name(version: Version) -> String {
     format!("__init__.cpython-{}{}.pyc", version.major, version.minor)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::facts::InterpreterOrigin;
+    use crate::tests::fakes::real;
+
+    #[test]
+    fn the_python_files_are_compiled_once_for_each_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let package = dir.path().join(PACKAGE);
+        fs::create_dir(&package).unwrap();
+        fs::write(package.join("__init__.py"), "answer = 42\n").unwrap();
+        let (path, facts) = real()[0].clone();
+        let interpreter = Interpreter {
+            path,
+            origin: InterpreterOrigin::SearchPath("python3"),
+            facts,
+        };
+        ensure(&interpreter, dir.path());
+
+        let cache = package.join("__pycache__");
+        let compiled: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
+        let [file] = &compiled[..] else {
+            panic!("one file: {compiled:?}")
+        };
+        let before = file.metadata().unwrap().modified().unwrap();
+        ensure(&interpreter, dir.path());
+        assert_eq!(
+            file.path().metadata().unwrap().modified().unwrap(),
+            before,
+            "what is there is kept"
+        );
+    }
+}

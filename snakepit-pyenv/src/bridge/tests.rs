@@ -427,31 +427,3 @@ fn one_folder_can_serve_several_interpreters_and_nothing_else_is_touched() {
     ");
     assert_eq!(runs(dir.path()), before, "a refusal comes before the build");
 }
-
-#[test]
-fn the_python_files_are_compiled_once_for_each_version() {
-    let dir = tempfile::tempdir().unwrap();
-    let package = dir.path().join(folder::PACKAGE);
-    fs::create_dir(&package).unwrap();
-    fs::write(package.join("__init__.py"), "answer = 42\n").unwrap();
-    let (path, facts) = crate::tests::fakes::real()[0].clone();
-    let interpreter = Interpreter {
-        path,
-        origin: InterpreterOrigin::SearchPath("python3"),
-        facts,
-    };
-    bytecode::ensure(&interpreter, dir.path());
-
-    let cache = package.join("__pycache__");
-    let compiled: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
-    let [file] = &compiled[..] else {
-        panic!("one file: {compiled:?}")
-    };
-    let before = file.metadata().unwrap().modified().unwrap();
-    bytecode::ensure(&interpreter, dir.path());
-    assert_eq!(
-        file.path().metadata().unwrap().modified().unwrap(),
-        before,
-        "what is there is kept"
-    );
-}
