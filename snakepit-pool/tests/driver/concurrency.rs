@@ -23,14 +23,9 @@ fn threads() -> Runtime {
         .expect("a runtime")
 }
 
-/// Each case starts a runtime and runs hundreds of calls, so that a twentieth of the usual number is enough.
-fn cases() -> ProptestConfig {
-    let usual = ProptestConfig::default().cases;
-    ProptestConfig::with_cases((usual / 20).max(24))
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    // Each case starts a runtime and runs hundreds of calls. `PROPTEST_CASES` wins over this.
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn no_worker_ever_has_more_calls_than_it_has_threads(
