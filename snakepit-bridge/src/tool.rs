@@ -20,6 +20,9 @@ pub(crate) struct Tool {
     /// First line of its documentation.
     #[pyo3(get)]
     pub(crate) summary: String,
+    /// Whether running it twice does no harm, as its author says.
+    #[pyo3(get)]
+    pub(crate) idempotent: bool,
     /// Why it cannot be called, where it cannot.
     #[pyo3(get)]
     pub(crate) refusal: Option<String>,
@@ -41,7 +44,7 @@ struct Parameter {
 impl Tool {
     /// `parameters` are pairs of a name and whether it must be given.
     #[new]
-    #[pyo3(signature = (name, callable, *, parameters = Vec::new(), open = true, signature = String::new(), summary = String::new(), refusal = None))]
+    #[pyo3(signature = (name, callable, *, parameters = Vec::new(), open = true, signature = String::new(), summary = String::new(), idempotent = false, refusal = None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "keyword arguments of a Python constructor"
@@ -54,6 +57,7 @@ impl Tool {
         open: bool,
         signature: String,
         summary: String,
+        idempotent: bool,
         refusal: Option<String>,
     ) -> Self {
         let parameters = parameters
@@ -68,6 +72,7 @@ impl Tool {
             name,
             signature,
             summary,
+            idempotent,
             refusal,
             callable,
             parameters,

@@ -139,6 +139,7 @@ impl Worker {
             name: tool.name.clone(),
             signature: tool.signature.clone(),
             summary: tool.summary.clone(),
+            idempotent: tool.idempotent,
         });
         let hello = Hello {
             bridge_version: env!("CARGO_PKG_VERSION").to_owned(),

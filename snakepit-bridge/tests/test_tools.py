@@ -185,6 +185,29 @@ class Discovery(unittest.TestCase):
             with self.assertRaises(TypeError):
                 tool(wrong)  # type: ignore[call-overload]
 
+    def test_a_tool_is_idempotent_only_where_its_author_says_so(self) -> None:
+        tools = tools_of(
+            """
+            class Both(BaseAdapter):
+                @tool(idempotent=True)
+                def read(self): pass
+                @tool
+                def write(self): pass
+                @tool(name="add")
+                def plus(self): pass
+            @tool(idempotent=False)
+            def remove(): pass
+            """
+        )
+        self.assertEqual([name for name, each in tools.items() if each.idempotent], ["read"])
+        self.assertEqual(list(tools), ["add", "read", "remove", "write"])
+
+    def test_a_misspelt_argument_of_the_decorator_says_what_there_is(self) -> None:
+        with self.assertRaisesRegex(TypeError, "takes name, description and idempotent, not idempotant, x"):
+            tool(idempotant=True, x=1)  # type: ignore[call-overload]
+        with self.assertRaisesRegex(TypeError, "idempotent is True or False, not 'no'"):
+            tool(idempotent="no")  # type: ignore[call-overload]
+
     def test_thread_safe_adapters_say_so(self) -> None:
         self.assertIs(ThreadSafeAdapter.__thread_safe__, True)
         self.assertFalse(hasattr(BaseAdapter, "__thread_safe__"))

@@ -143,6 +143,10 @@ impl Worker for Instantly {
         Health::Gone
     }
 
+    async fn memory(&self) -> Option<u64> {
+        None
+    }
+
     async fn exited(&self) -> Exit {
         std::future::pending().await
     }

@@ -99,6 +99,10 @@ impl Worker for CheckedWorker {
         self.worker.health(patience).await
     }
 
+    async fn memory(&self) -> Option<u64> {
+        self.worker.memory().await
+    }
+
     async fn exited(&self) -> Exit {
         self.worker.exited().await
     }

@@ -43,6 +43,11 @@ pub trait Worker: Send + Sync + 'static {
     /// Asks the worker's native thread for an answer, and gives it `patience`. A worker whose Python is stuck answers.
     async fn health(&self, patience: Duration) -> Health;
 
+    /// Real memory of its process group now, in bytes: anonymous memory, resident or swapped out. What it shares with
+    /// other processes by mapping the same file is not counted. `None` where that cannot be told, as of a process that
+    /// has ended.
+    async fn memory(&self) -> Option<u64>;
+
     /// Returns when the process has ended and its group is killed.
     async fn exited(&self) -> Exit;
 }
@@ -110,4 +115,7 @@ pub struct Tool {
     pub signature: String,
     /// First line of its documentation.
     pub summary: String,
+    /// Whether its author promises that running it twice does no harm. Such a call may be tried again on another worker
+    /// when it is not known whether it ran.
+    pub idempotent: bool,
 }

@@ -130,6 +130,10 @@ impl Worker for HeldWorker {
         Health::Alive(Duration::ZERO)
     }
 
+    async fn memory(&self) -> Option<u64> {
+        None
+    }
+
     async fn exited(&self) -> Exit {
         let mut exit = self.exit.subscribe();
         let exit = exit

@@ -187,6 +187,7 @@ def _tool(name: str, function: Any, mark: Mark) -> Tool:
         open=known.open,
         signature=known.text,
         summary=_summary(function if mark.description is None else mark.description),
+        idempotent=mark.idempotent,
         refusal=refusal,
     )
 

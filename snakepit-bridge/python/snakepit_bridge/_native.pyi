@@ -54,6 +54,7 @@ class Tool:
         open: bool = True,
         signature: str = "",
         summary: str = "",
+        idempotent: bool = False,
         refusal: str | None = None,
     ) -> Tool: ...
     @property
@@ -62,6 +63,8 @@ class Tool:
     def signature(self) -> str: ...
     @property
     def summary(self) -> str: ...
+    @property
+    def idempotent(self) -> bool: ...
     @property
     def refusal(self) -> str | None: ...
     def call(self, arguments: bytes, *, depth_max: int = 128) -> Any:

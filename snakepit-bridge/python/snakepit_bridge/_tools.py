@@ -15,11 +15,12 @@ MARK = "__snakepit_tool__"
 class Mark:
     """What ``tool`` leaves on a function."""
 
-    __slots__ = ("description", "name")
+    __slots__ = ("description", "idempotent", "name")
 
-    def __init__(self, name: str | None, description: str | None) -> None:
+    def __init__(self, name: str | None, description: str | None, idempotent: bool) -> None:
         self.name = name
         self.description = description
+        self.idempotent = idempotent
 
 
 if TYPE_CHECKING:
@@ -27,18 +28,35 @@ if TYPE_CHECKING:
     @overload
     def tool(function: Function, /) -> Function: ...
     @overload
-    def tool(*, name: str | None = None, description: str | None = None) -> Callable[[Function], Function]: ...
+    def tool(
+        *, name: str | None = None, description: str | None = None, idempotent: bool = False
+    ) -> Callable[[Function], Function]: ...
 
 
-def tool(function: Any = None, /, *, name: str | None = None, description: str | None = None) -> Any:
+def tool(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    idempotent: bool = False,
+    **unknown: object,
+) -> Any:
     """Marks a function, or a method of an adapter class, as something callers may call.
 
     ``name`` is what callers call it, by default the function's own name; ``description`` is one line for people, by
-    default the first line of its docstring. The function itself is returned, unchanged.
+    default the first line of its docstring. ``idempotent`` promises that running it twice does no harm, so that a call
+    may be tried again on another worker when its first worker died with it. The function itself is returned, unchanged.
     """
+    if unknown:
+        names = ", ".join(unknown)
+        raise TypeError(f"@tool takes name, description and idempotent, not {names}")
+    if not isinstance(idempotent, bool):
+        raise TypeError(f"@tool: idempotent is True or False, not {idempotent!r}")
+    mark = Mark(name, description, idempotent)
     if function is None:
-        return lambda decorated: _marked(decorated, Mark(name, description))
-    return _marked(function, Mark(name, description))
+        return lambda decorated: _marked(decorated, mark)
+    return _marked(function, mark)
 
 
 def _marked(function: Any, mark: Mark) -> Any:

@@ -19,6 +19,7 @@ pub(super) fn facts(hello: Hello, pid: u32) -> WorkerFacts {
             name: tool.name,
             signature: tool.signature,
             summary: tool.summary,
+            idempotent: tool.idempotent,
         })
         .collect();
     tools.sort_by(|a, b| a.name.cmp(&b.name));

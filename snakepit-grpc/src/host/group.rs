@@ -32,6 +32,11 @@ impl Group {
         self.leader.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// Whether the leader's exit status has been collected. Its number may be a stranger's from then on.
+    pub(super) fn is_reaped(&self) -> bool {
+        self.exit.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Sends `signal` to everybody in the group, unless its leader has been reaped.
     pub(super) fn signal(&self, signal: Signal) {
         let exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,7 @@ use crate::host::error::HostError;
 use crate::host::exit::ExitWatch;
 use crate::host::lifeline::Lifeline;
 use crate::host::link::Link;
+use crate::host::memory::Census;
 use crate::host::output::pump;
 use crate::host::registry::{Expected, Registry, Token};
 use crate::host::server::serve;
@@ -27,6 +28,7 @@ use crate::host::supervise::Supervisor;
 pub struct Host {
     registry: Arc<Registry>,
     spawner: Spawner,
+    census: Arc<Census>,
     server: AbortHandle,
     runtime: Handle,
     directory: RunDirectory,
@@ -60,6 +62,7 @@ impl Host {
         Ok(Arc::new(Self {
             registry,
             spawner,
+            census: Arc::default(),
             server,
             runtime,
             directory,
@@ -126,7 +129,7 @@ impl Host {
                 return Err(error);
             }
         };
-        let link = Link::new(spec, events, group, lifeline);
+        let link = Link::new(spec, events, group, lifeline, Arc::clone(&self.census));
         let mut pipes = JoinSet::new();
         pipes.spawn(pump(Arc::clone(&link), "stdout", stdout));
         pipes.spawn(pump(Arc::clone(&link), "stderr", stderr));

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tonic::Status;
 
 use crate::host::group::Group;
+use crate::host::memory::Census;
 use crate::host::output::Ring;
 use crate::host::pending::{PINGS_MAX, Pending, PendingCall};
 use crate::outbox::{Outbox, Outgoing};
@@ -27,6 +28,7 @@ pub(super) type ToWorker = Result<HostMessage, Status>;
 pub(super) struct Link {
     spec: LaunchSpec,
     group: Group,
+    census: Arc<Census>,
     outbox: Arc<Outbox<ToWorker>>,
     state: Mutex<State>,
     events: Arc<dyn WorkerEvents>,
@@ -71,6 +73,7 @@ impl Link {
         events: Arc<dyn WorkerEvents>,
         group: Group,
         lifeline: OwnedFd,
+        census: Arc<Census>,
     ) -> Arc<Self> {
         let slots = spec.slots.get() as usize;
         // A dispatch and an abort for every slot, `Welcome` and `Drain`, and beside them the pings: what is pushed by
@@ -80,6 +83,7 @@ impl Link {
             output: Ring::new(spec.worker.clone()),
             spec,
             group,
+            census,
             outbox,
             state: Mutex::new(State {
                 outgoing: Some(outgoing),
@@ -282,6 +286,14 @@ impl Worker for Link {
             Ok(Err(_)) => Health::Gone,
             Err(_) => Health::Silent,
         }
+    }
+
+    async fn memory(&self) -> Option<u64> {
+        let (census, group) = (Arc::clone(&self.census), self.group.leader().as_raw_nonzero());
+        let measuring = tokio::task::spawn_blocking(move || census.memory(group.get()));
+        let memory = measuring.await.ok().flatten()?;
+        // Asked afterwards: as long as the leader is not reaped, its number means nobody else.
+        (!self.group.is_reaped()).then_some(memory)
     }
 
     async fn exited(&self) -> Exit {

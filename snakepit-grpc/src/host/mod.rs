@@ -31,6 +31,7 @@ mod handshake;
 mod launch;
 mod lifeline;
 mod link;
+mod memory;
 mod output;
 mod pending;
 mod registry;

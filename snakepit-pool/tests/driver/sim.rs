@@ -461,6 +461,10 @@ impl Worker for SimWorker {
         Health::Alive(Duration::ZERO)
     }
 
+    async fn memory(&self) -> Option<u64> {
+        None
+    }
+
     async fn exited(&self) -> Exit {
         let mut exit = self.exit.subscribe();
         let ended = exit
