@@ -5,10 +5,12 @@ use std::error::Error;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 use snakepit_grpc::PROTOCOL;
 use snakepit_grpc::proto::completed::Outcome;
 use snakepit_grpc::proto::worker_host_client::WorkerHostClient;
@@ -19,13 +21,31 @@ use snakepit_grpc::proto::{
 use snakepit_grpc::worker::{IncomingCall, Next, WorkerEnd, read_boot};
 use tonic::transport::Endpoint;
 
-const TOOLS: [&str; 8] = ["abort", "echo", "exit", "grow", "hang_up", "pid", "spawn", "wait"];
+const TOOLS: [&str; 11] = [
+    "abort",
+    "allocate",
+    "echo",
+    "exit",
+    "grow",
+    "hang_up",
+    "map_shared",
+    "pid",
+    "spawn",
+    "spawn_large",
+    "wait",
+];
+
+/// What the tools that use memory use, in bytes.
+const LARGE: usize = 50 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if let ["stranger", parent, socket, token] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
     {
         return stranger(parent, socket, token);
+    }
+    if arguments == ["large"] {
+        return large();
     }
     let boot = read_boot(std::io::stdin())?;
     let mode = boot.adapter_args.first().map_or("", String::as_str);
@@ -108,6 +128,7 @@ fn hello(boot: &Boot, protocol: u32) -> Hello {
         tools: TOOLS
             .map(|name| Tool {
                 name: name.into(),
+                idempotent: name == "echo",
                 ..Tool::default()
             })
             .into(),
@@ -153,6 +174,18 @@ fn run(end: &WorkerEnd, call: IncomingCall) {
             Ok(child) => Outcome::Value(number(child.id())),
             Err(error) => Outcome::InvalidArguments(error.to_string()),
         },
+        "spawn_large" => match spawn_large(&call.arguments) {
+            Ok(pid) => Outcome::Value(number(pid)),
+            Err(error) => Outcome::InvalidArguments(error.to_string()),
+        },
+        "allocate" => {
+            std::mem::forget(std::hint::black_box(vec![1_u8; LARGE]));
+            Outcome::Value(Bytes::new())
+        }
+        "map_shared" => match map_shared() {
+            Ok(()) => Outcome::Value(Bytes::new()),
+            Err(error) => Outcome::InvalidArguments(error.to_string()),
+        },
         "grow" => Outcome::Value(vec![0xc0; 1 << 20].into()),
         "wait" => {
             println!("waiting");
@@ -180,6 +213,48 @@ fn run(end: &WorkerEnd, call: IncomingCall) {
         run_time_ns: 1,
         ..Completed::default()
     });
+}
+
+/// Starts a process that uses memory, and returns once it does. With `apart` as the argument it leaves the group.
+fn spawn_large(argument: &[u8]) -> std::io::Result<u32> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command
+        .arg("large")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    if argument == b"apart" {
+        command.process_group(0);
+    }
+    let mut child = command.spawn()?;
+    if let Some(output) = &mut child.stdout {
+        output.read_exact(&mut [0])?;
+    }
+    let pid = child.id();
+    // Its standard input stays open, and with it the process lives, as long as this one.
+    std::mem::forget(child);
+    Ok(pid)
+}
+
+/// Runs as that process.
+fn large() -> Result<(), Box<dyn Error>> {
+    let memory = std::hint::black_box(vec![1_u8; LARGE]);
+    std::io::stdout().write_all(&memory[..1])?;
+    std::io::stdout().flush()?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// Maps a file of memory as others could too, and reads and writes all of it.
+#[expect(unsafe_code, reason = "mapping a file and using what is mapped")]
+fn map_shared() -> std::io::Result<()> {
+    let file = rustix::fs::memfd_create("shared", rustix::fs::MemfdFlags::CLOEXEC)?;
+    rustix::fs::ftruncate(&file, LARGE as u64)?;
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+    // SAFETY: a mapping at an address of the kernel's choice, which nothing else in this process uses.
+    let mapped = unsafe { mmap(std::ptr::null_mut(), LARGE, protection, flags, &file, 0)? };
+    // SAFETY: it is LARGE bytes, writable, and never unmapped.
+    unsafe { mapped.cast::<u8>().write_bytes(1, LARGE) };
+    Ok(())
 }
 
 /// Lets a process that is no descendant of the worker present the worker's token.

@@ -26,7 +26,12 @@ async fn a_worker_says_what_it_is_and_answers() {
     let facts = subject.until_ready().await;
     assert_eq!(facts.pid, subject.worker.pid());
     assert_eq!(facts.python_version, "3.13.0");
-    assert!(facts.tools.iter().any(|tool| tool.name == "echo"));
+    let idempotent = facts.tools.iter().filter(|tool| tool.idempotent);
+    assert_eq!(
+        idempotent.map(|tool| tool.name.as_str()).collect::<Vec<_>>(),
+        ["echo"]
+    );
+    assert!(facts.tools.len() > 1);
     let reply = subject.call(1, "echo", "hello").await.unwrap();
     assert_eq!(reply.value, "hello");
     assert_eq!(reply.run_time, Duration::from_nanos(1));

@@ -74,3 +74,23 @@ fn measured(pid: i32, group: i32) -> Option<u64> {
     let kib = status.rssanon?.saturating_add(status.vmswap.unwrap_or(0));
     Some(kib.saturating_mul(1024))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_that_leads_no_group_is_not_measured() {
+        // It shares the group of this program, so that its number is nobody's group.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(
+            Process::new(pid).unwrap().status().unwrap().rssanon > Some(0),
+            "it has memory"
+        );
+        assert_eq!(Census::default().memory(pid), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
