@@ -8,6 +8,7 @@
 //! - [`Core::handle_timeout`] is to be called at or after that moment. Too early or too often does nothing.
 //! - [`Core::check`] verifies every invariant; tests call it after every step.
 
+mod breaker;
 mod check;
 mod config;
 mod event;
@@ -24,6 +25,7 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::{Admission, Breaker, BreakerChange, BreakerConfig, BreakerState};
 pub use check::Violation;
 pub use config::CoreConfig;
 pub use event::{Action, Event, KillReason, Service, Verdict};
