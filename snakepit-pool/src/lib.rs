@@ -47,6 +47,8 @@ mod clock;
 pub mod core;
 mod driver;
 mod error;
+#[cfg_attr(not(test), expect(dead_code, reason = "the pools do not write to it yet"))]
+mod journal;
 mod pool;
 mod pools;
 mod stats;
