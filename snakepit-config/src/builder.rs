@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::check;
 use crate::environment;
@@ -12,7 +14,7 @@ use crate::keys;
 use crate::layer::{Layer, Level, PoolLevel, not_allowed};
 use crate::place::{Origin, Place};
 use crate::pool_config::{PoolConfig, Written};
-use crate::settings::{PoolName, Settings, TimeoutProfile};
+use crate::settings::{PoolName, SessionSettings, Settings, TimeoutProfile};
 use crate::value::{Kind, Value};
 
 /// Collects the layers of a configuration: a file, the environment, and what the program says itself.
@@ -119,6 +121,16 @@ impl ConfigBuilder {
         self.set("max_workers", Value::Count(workers))
     }
 
+    /// A session that was not used for so long ends.
+    pub fn set_session_ttl(self, ttl: Duration) -> Self {
+        self.set("session_ttl", Value::Span(ttl))
+    }
+
+    /// Most sessions at once; one more is refused.
+    pub fn set_session_max(self, sessions: u32) -> Self {
+        self.set("session_max", Value::Count(sessions))
+    }
+
     /// Reads and checks all layers.
     ///
     /// # Errors
@@ -135,7 +147,14 @@ impl ConfigBuilder {
     }
 
     fn read_and_check(self, errors: &mut Vec<ConfigError>) -> Settings {
-        let none = Settings { pools: Vec::new() };
+        // Stands in where there is an error; it is thrown away.
+        let none = Settings {
+            pools: Vec::new(),
+            sessions: SessionSettings {
+                ttl: Duration::ZERO,
+                max: NonZeroU32::MIN,
+            },
+        };
         let current = match std::env::current_dir() {
             Ok(current) => current,
             Err(error) => {

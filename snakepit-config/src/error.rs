@@ -114,6 +114,30 @@ pub enum ConfigErrorKind {
         /// Whose profile that is: `` pool `a` has `` or `every pool has`.
         whose: String,
     },
+    /// A value is above another key's, which limits it.
+    #[error("pool `{pool}` has `{key}` {given}, allowed: at most {most} (`{limit}`)")]
+    AboveOther {
+        /// The pool.
+        pool: String,
+        /// The key whose value is too large.
+        key: &'static str,
+        /// Its value.
+        given: String,
+        /// The key that limits it.
+        limit: &'static str,
+        /// The value of that key.
+        most: String,
+    },
+    /// Workers have a limit, but none could be replaced: all must stay ready and none may be added.
+    #[error(
+        "pool `{pool}` could never replace a worker at its `{limit}`: `surge_max` is 0, and `ready_floor` is all of `pool_size`"
+    )]
+    NeverReplaced {
+        /// The pool.
+        pool: String,
+        /// The limit's key; the first, where there are several.
+        limit: &'static str,
+    },
 }
 
 /// Most errors that the text of [`ConfigErrors`] shows. Whoever reads on has repaired these first.
@@ -144,6 +168,8 @@ impl ConfigErrorKind {
             Self::AdapterFile { .. } => "SP0112",
             Self::TooManyWorkers { .. } => "SP0113",
             Self::ThreadsWithoutThreads { .. } => "SP0114",
+            Self::AboveOther { .. } => "SP0115",
+            Self::NeverReplaced { .. } => "SP0116",
         }
     }
 
@@ -172,6 +198,12 @@ impl ConfigErrorKind {
             Self::TooManyWorkers { .. } => "lower `pool_size`, or raise `max_workers` at top level",
             Self::ThreadsWithoutThreads { .. } => {
                 "set `worker_profile = \"thread\"`, or leave `threads_per_worker` out and raise `pool_size`"
+            }
+            Self::AboveOther { key, limit, .. } => {
+                return Some(format!("lower `{key}`, or raise `{limit}`"));
+            }
+            Self::NeverReplaced { .. } => {
+                "set `surge_max` to 1 or more, or `ready_floor` below `pool_size`, or the limit to \"off\""
             }
             Self::Unreadable { .. }
             | Self::Syntax { .. }

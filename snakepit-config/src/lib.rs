@@ -85,7 +85,7 @@ pub use keys::{KEYS, Key, KeyDefault, Scope};
 pub use place::Place;
 pub use pool_config::PoolConfig;
 pub use settings::{
-    Adapter, AdapterSource, CapacityStrategy, ExplicitPython, InheritEnv, PoolName, PoolSettings,
-    ProfileKind, Settings, TimeoutProfile, WorkerProfileChoice,
+    Adapter, AdapterSource, Affinity, BreakerSettings, CapacityStrategy, ExplicitPython, InheritEnv,
+    PoolName, PoolSettings, ProfileKind, SessionSettings, Settings, TimeoutProfile, WorkerProfileChoice,
 };
 pub use words::TimeLimits;

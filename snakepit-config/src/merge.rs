@@ -1,12 +1,16 @@
 //! The layers of one pool, merged: figment decides which value wins.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::Serialized;
 use serde::{Deserialize, Serialize};
 
 use crate::layer::{Given, Level};
+use crate::value::Value;
 
 /// The values that win for one pool.
 #[derive(Debug)]
@@ -74,8 +78,52 @@ pub(crate) fn merge<'a>(levels: impl IntoIterator<Item = &'a Level>) -> Merged<'
     merged
 }
 
+// === impl Merged ===
+
 impl<'a> Merged<'a> {
     pub(crate) fn get(&self, key: &str) -> Option<&'a Given> {
         self.values.get(key).copied()
+    }
+
+    /// The value of a key; None where it is not set, or flawed.
+    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.get(key)?.value.as_ref()
+    }
+
+    pub(crate) fn count(&self, key: &str) -> Option<u32> {
+        match self.value(key)? {
+            Value::Count(count) => Some(*count),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn positive(&self, key: &str) -> Option<NonZeroU32> {
+        self.count(key).and_then(NonZeroU32::new)
+    }
+
+    pub(crate) fn span(&self, key: &str) -> Option<Duration> {
+        match self.value(key)? {
+            Value::Span(span) => Some(*span),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn size(&self, key: &str) -> Option<u64> {
+        match self.value(key)? {
+            Value::Size(bytes) => Some(*bytes),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn path(&self, key: &str) -> Option<PathBuf> {
+        match self.value(key)? {
+            Value::Path(path) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether a switch is on.
+    pub(crate) fn on(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Switch(true)))
     }
 }

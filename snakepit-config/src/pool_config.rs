@@ -9,9 +9,9 @@ use crate::error::ConfigError;
 use crate::keys;
 use crate::layer::Level;
 use crate::place::{Origin, Place};
-use crate::settings::{CapacityStrategy, InheritEnv, TimeoutProfile, WorkerProfileChoice};
+use crate::settings::{Affinity, CapacityStrategy, InheritEnv, TimeoutProfile, WorkerProfileChoice};
 use crate::size;
-use crate::value::Value;
+use crate::value::{OFF, Value};
 
 /// One pool as the program describes it: a setter for each key, all optional but for the adapter.
 ///
@@ -124,6 +124,31 @@ impl PoolConfig {
         self.set("queue_max", Value::Count(calls))
     }
 
+    /// What a call of a session does where its worker is busy.
+    pub fn affinity(self, affinity: Affinity) -> Self {
+        self.set("affinity", Value::Affinity(affinity))
+    }
+
+    /// Most times that a call is tried where trying again is safe. With 1 nothing is repeated.
+    pub fn retry_attempts(self, attempts: u32) -> Self {
+        self.set("retry_attempts", Value::Count(attempts))
+    }
+
+    /// After failures in a row, refuse calls for a while instead of trying them.
+    pub fn circuit_breaker(self, on: bool) -> Self {
+        self.set("circuit_breaker", Value::Switch(on))
+    }
+
+    /// Failures in a row that open the circuit breaker.
+    pub fn circuit_breaker_failures(self, failures: u32) -> Self {
+        self.set("circuit_breaker_failures", Value::Count(failures))
+    }
+
+    /// How long an open circuit breaker refuses calls before it lets one through as a trial.
+    pub fn circuit_breaker_pause(self, pause: Duration) -> Self {
+        self.set("circuit_breaker_pause", Value::Span(pause))
+    }
+
     /// Workers started at once while the pool starts.
     pub fn startup_batch_size(self, workers: u32) -> Self {
         self.set("startup_batch_size", Value::Count(workers))
@@ -152,6 +177,64 @@ impl PoolConfig {
     /// Deepest nesting of a value.
     pub fn depth_max(self, depth: u32) -> Self {
         self.set("depth_max", Value::Count(depth))
+    }
+
+    /// Age at which a worker is replaced, once its calls have ended; `None` for no limit.
+    pub fn worker_ttl(self, age: impl Into<Option<Duration>>) -> Self {
+        self.set("worker_ttl", age.into().map_or(Value::Off, Value::Span))
+    }
+
+    /// Calls after which a worker is replaced; `None` for no limit.
+    pub fn worker_max_requests(self, calls: impl Into<Option<u32>>) -> Self {
+        self.set(
+            "worker_max_requests",
+            calls.into().map_or(Value::Off, Value::Count),
+        )
+    }
+
+    /// Memory of a worker and its children, in bytes, at which it is replaced; `None` for no limit.
+    pub fn worker_memory_max(self, bytes: impl Into<Option<u64>>) -> Self {
+        self.set("worker_memory_max", bytes.into().map_or(Value::Off, Value::Size))
+    }
+
+    /// How far the limits of workers are spread, in percent, so that workers of one age are not replaced together.
+    pub fn recycle_jitter(self, percent: u32) -> Self {
+        self.set("recycle_jitter", Value::Count(percent))
+    }
+
+    /// Workers that replacing others must leave ready; at most `pool_size`.
+    pub fn ready_floor(self, workers: u32) -> Self {
+        self.set("ready_floor", Value::Count(workers))
+    }
+
+    /// Workers above `pool_size` that may run while others are replaced.
+    pub fn surge_max(self, workers: u32) -> Self {
+        self.set("surge_max", Value::Count(workers))
+    }
+
+    /// Restarts of one worker within `restart_window`.
+    pub fn restart_max(self, restarts: u32) -> Self {
+        self.set("restart_max", Value::Count(restarts))
+    }
+
+    /// Restarts of all the pool's workers within `restart_window`.
+    pub fn restart_pool_max(self, restarts: u32) -> Self {
+        self.set("restart_pool_max", Value::Count(restarts))
+    }
+
+    /// The time over which restarts are counted.
+    pub fn restart_window(self, window: Duration) -> Self {
+        self.set("restart_window", Value::Span(window))
+    }
+
+    /// Pause before a worker that died is started again; it grows with each death.
+    pub fn restart_backoff(self, pause: Duration) -> Self {
+        self.set("restart_backoff", Value::Span(pause))
+    }
+
+    /// Longest pause before a worker that died is started again.
+    pub fn restart_backoff_max(self, pause: Duration) -> Self {
+        self.set("restart_backoff_max", Value::Span(pause))
     }
 
     /// Time between asking a worker to stop and killing it.
@@ -185,6 +268,7 @@ impl Written {
             Self::Value(Value::Count(count)) => count.to_string(),
             Self::Value(Value::Span(span)) => humantime::format_duration(*span).to_string(),
             Self::Value(Value::Size(bytes)) => size::format(*bytes),
+            Self::Value(Value::Off) => OFF.to_owned(),
             Self::Value(Value::Path(path)) => format!("{:?}", path.to_string_lossy()),
             Self::Value(Value::List(texts) | Value::Inherit(InheritEnv::Only(texts))) => format!("{texts:?}"),
             Self::Value(other) => format!("{other:?}"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +12,18 @@ use std::time::Duration;
 pub struct Settings {
     /// At least one pool; the first is the default pool. Names are unique.
     pub pools: Vec<PoolSettings>,
+    /// Sessions, which belong to no single pool.
+    pub sessions: SessionSettings,
+}
+
+/// The limits of sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionSettings {
+    /// A session that was not used for so long ends.
+    pub ttl: Duration,
+    /// Most sessions at once; one more is refused.
+    pub max: NonZeroU32,
 }
 
 /// One pool's checked settings.
@@ -24,6 +36,8 @@ pub struct PoolSettings {
     pub worker_profile: WorkerProfileChoice,
     /// Number of worker processes.
     pub pool_size: NonZeroU32,
+    /// Most workers that a pool may ask for, also when it is resized. The same for every pool.
+    pub max_workers: NonZeroU32,
     /// Threads of one worker under the thread profile.
     pub threads_per_worker: NonZeroU32,
     /// The Python code that answers calls.
@@ -56,12 +70,51 @@ pub struct PoolSettings {
     pub queue_timeout: Duration,
     /// Deadline of a call that names none.
     pub call_timeout: Duration,
+    /// What a call of a session does where its worker is busy.
+    pub affinity: Affinity,
+    /// Most times that a call is tried where trying again is safe; 1 repeats nothing.
+    pub retry_attempts: NonZeroU32,
+    /// The circuit breaker, if it is on.
+    pub circuit_breaker: Option<BreakerSettings>,
     /// Largest message in either direction, in bytes.
     pub message_max: u64,
     /// Deepest nesting of a value.
     pub depth_max: u32,
+    /// Age at which a worker is replaced, if at any.
+    pub worker_ttl: Option<Duration>,
+    /// Calls after which a worker is replaced, if after any.
+    pub worker_max_requests: Option<NonZeroU64>,
+    /// Memory of a worker and its children at which it is replaced, in bytes, if at any.
+    pub worker_memory_max: Option<u64>,
+    /// How far the limits of workers are spread, in percent of the limit, from 0 to 100.
+    pub recycle_jitter: u32,
+    /// Workers that replacing others must leave ready; at most `pool_size`. It is less than that where `surge_max` is
+    /// 0 and one of the limits above is set: a worker can always be replaced.
+    pub ready_floor: u32,
+    /// Workers above `pool_size` that may run while others are replaced.
+    pub surge_max: u32,
+    /// Restarts of one worker within `restart_window`.
+    pub restart_max: NonZeroU32,
+    /// Restarts of all the pool's workers within `restart_window`.
+    pub restart_pool_max: NonZeroU32,
+    /// The time over which restarts are counted.
+    pub restart_window: Duration,
+    /// Pause before a worker that died is started again, for the first time.
+    pub restart_backoff: Duration,
+    /// Longest such pause; at least `restart_backoff`.
+    pub restart_backoff_max: Duration,
     /// Time between asking a worker to stop and killing it.
     pub grace: Duration,
+}
+
+/// When the circuit breaker opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub failures: NonZeroU32,
+    /// How long it refuses calls before it lets one through as a trial.
+    pub pause: Duration,
 }
 
 /// A pool's name: `[A-Za-z0-9][A-Za-z0-9_-]*`, at most 64 characters.
@@ -95,6 +148,18 @@ pub enum CapacityStrategy {
     Profile,
     /// As `Pool`, and the profile checks every dispatch against a count of its own.
     Hybrid,
+}
+
+/// What a call of a session does where the worker that served the session before is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Affinity {
+    /// It takes another worker.
+    #[default]
+    Hint,
+    /// It waits for its worker.
+    StrictQueue,
+    /// It fails at once.
+    StrictFailFast,
 }
 
 /// The Python code of a pool.

@@ -7,7 +7,9 @@ use toml_edit::{Array, Item};
 
 use crate::adapter;
 use crate::keys;
-use crate::settings::{Adapter, CapacityStrategy, InheritEnv, PoolName, TimeoutProfile, WorkerProfileChoice};
+use crate::settings::{
+    Adapter, Affinity, CapacityStrategy, InheritEnv, PoolName, TimeoutProfile, WorkerProfileChoice,
+};
 use crate::size;
 
 /// What a key's value is. A range includes both its ends.
@@ -29,9 +31,14 @@ pub(crate) enum Kind {
     Switch,
     Strategy,
     Timeouts,
+    Affinity,
     Count(u32, u32),
+    /// From 0 to 100, with or without the sign.
+    Percent,
     Span(Duration, Duration),
     Size(u64, u64),
+    /// A limit that a later layer can take away.
+    OrOff(&'static Self),
 }
 
 /// A value that was read.
@@ -47,10 +54,17 @@ pub(crate) enum Value {
     Switch(bool),
     Strategy(CapacityStrategy),
     Timeouts(TimeoutProfile),
+    Affinity(Affinity),
+    /// A number, or a percentage.
     Count(u32),
     Span(Duration),
     Size(u64),
+    /// No limit.
+    Off,
 }
+
+/// How "no limit" is spelled.
+pub(crate) const OFF: &str = "off";
 
 // === impl Kind ===
 
@@ -73,12 +87,14 @@ impl Kind {
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Strategy => one_of(CapacityStrategy::WORDS),
             Self::Timeouts => one_of(TimeoutProfile::WORDS),
+            Self::Affinity => one_of(Affinity::WORDS),
+            Self::Percent => "a percentage from 0 to 100, such as `10` or `10%`".to_owned(),
             Self::Count(least, most) => format!("a whole number from {least} to {most}"),
             Self::Span(least, most) => {
-                let from = if least.is_zero() {
-                    "from 0s"
+                let from = if least == keys::INSTANT {
+                    "more than 0s".to_owned()
                 } else {
-                    "more than 0s"
+                    format!("from {}", humantime::format_duration(least))
                 };
                 let most = humantime::format_duration(most);
                 format!("a duration such as `90s`, `2h` or `500ms`, {from}, at most {most}")
@@ -87,6 +103,7 @@ impl Kind {
                 let (least, most) = (size::format(least), size::format(most));
                 format!("a size such as `512MiB`, or a number of bytes, from {least} to {most}")
             }
+            Self::OrOff(limit) => format!("{}; or `{OFF}`", limit.allowed()),
         }
     }
 
@@ -111,9 +128,13 @@ impl Kind {
             Self::Switch => Value::Switch(named(&[("true", true), ("false", false)], word)?),
             Self::Strategy => Value::Strategy(named(CapacityStrategy::WORDS, word)?),
             Self::Timeouts => Value::Timeouts(named(TimeoutProfile::WORDS, word)?),
+            Self::Affinity => Value::Affinity(named(Affinity::WORDS, word)?),
             Self::Count(..) => Value::Count(word.parse().ok()?),
+            Self::Percent => Value::Count(word.strip_suffix('%').unwrap_or(word).parse().ok()?),
             Self::Span(..) => Value::Span(humantime::parse_duration(word).ok()?),
             Self::Size(..) => Value::Size(size::parse(word)?),
+            Self::OrOff(_) if word == OFF => Value::Off,
+            Self::OrOff(limit) => limit.read_text(text, folder)?,
         };
         self.admits(&value).then_some(value)
     }
@@ -130,6 +151,8 @@ impl Kind {
                 None => InheritEnv::Only(list_from_toml(item.as_array()?)?),
             }),
             Self::Size(..) if item.is_integer() => Value::Size(item.as_integer()?.try_into().ok()?),
+            Self::Percent if item.is_integer() => Value::Count(item.as_integer()?.try_into().ok()?),
+            Self::OrOff(limit) if item.as_str() != Some(OFF) => limit.read_toml(item, folder)?,
             _ => return self.read_text(item.as_str()?, folder),
         };
         self.admits(&value).then_some(value)
@@ -138,7 +161,9 @@ impl Kind {
     /// Whether a value of this kind is in range.
     pub(crate) fn admits(self, value: &Value) -> bool {
         match (self, value) {
+            (Self::OrOff(limit), value) => *value == Value::Off || limit.admits(value),
             (Self::Count(least, most), Value::Count(count)) => (least..=most).contains(count),
+            (Self::Percent, Value::Count(percent)) => *percent <= 100,
             (Self::Span(least, most), Value::Span(span)) => (least..=most).contains(span),
             (Self::Size(least, most), Value::Size(bytes)) => (least..=most).contains(bytes),
             (Self::List, Value::List(texts)) => texts.iter().all(|text| !text.contains('\0')),

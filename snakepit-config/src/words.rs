@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::settings::{CapacityStrategy, ProfileKind, TimeoutProfile, WorkerProfileChoice};
+use crate::settings::{Affinity, CapacityStrategy, ProfileKind, TimeoutProfile, WorkerProfileChoice};
 
 /// The limits that a [`TimeoutProfile`] stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,22 @@ impl CapacityStrategy {
 }
 
 impl fmt::Display for CapacityStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(word(Self::WORDS, *self))
+    }
+}
+
+// === impl Affinity ===
+
+impl Affinity {
+    pub(crate) const WORDS: &[(&str, Self)] = &[
+        ("hint", Self::Hint),
+        ("strict_queue", Self::StrictQueue),
+        ("strict_fail_fast", Self::StrictFailFast),
+    ];
+}
+
+impl fmt::Display for Affinity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(word(Self::WORDS, *self))
     }
