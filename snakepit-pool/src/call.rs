@@ -44,3 +44,17 @@ pub struct Receipt {
     /// Whether the worker's GIL was on.
     pub gil_enabled: bool,
 }
+
+// === impl PoolCall ===
+
+impl PoolCall {
+    /// A call of `tool` with a MessagePack map of keyword arguments, and everything else as the pool has it by default.
+    pub fn new(tool: impl Into<Arc<str>>, arguments: impl Into<Bytes>) -> Self {
+        Self {
+            tool: tool.into(),
+            arguments: arguments.into(),
+            timeout: None,
+            traceparent: None,
+        }
+    }
+}

@@ -4,10 +4,12 @@
 mod processes;
 mod python;
 mod signalled;
+mod wire;
 
 pub use processes::{Process, wait_until};
 pub use python::{Python, Wanted};
 pub use signalled::Signalled;
+pub use wire::WireProfile;
 
 use std::io::Write as _;
 use std::path::PathBuf;
