@@ -130,7 +130,7 @@ impl Kind {
             Self::Timeouts => Value::Timeouts(named(TimeoutProfile::WORDS, word)?),
             Self::Affinity => Value::Affinity(named(Affinity::WORDS, word)?),
             Self::Count(..) => Value::Count(word.parse().ok()?),
-            Self::Percent => Value::Count(word.strip_suffix('%').unwrap_or(word).parse().ok()?),
+            Self::Percent => Value::Count(word.strip_suffix('%').unwrap_or(word).trim_end().parse().ok()?),
             Self::Span(..) => Value::Span(humantime::parse_duration(word).ok()?),
             Self::Size(..) => Value::Size(size::parse(word)?),
             Self::OrOff(_) if word == OFF => Value::Off,

@@ -67,7 +67,7 @@ const fn count() -> usize {
     count
 }
 
-/// The groups as one list. The compiler runs it: a wrong `N` does not compile.
+/// The groups as one list. The compiler runs it, so a wrong `N` does not compile.
 const fn joined<const N: usize>() -> [Key; N] {
     let mut keys = [GROUPS[0][0]; N];
     let (mut filled, mut group) = (0, 0);
@@ -80,6 +80,7 @@ const fn joined<const N: usize>() -> [Key; N] {
         }
         group += 1;
     }
+    assert!(filled == N, "every key has its own place");
     keys
 }
 

@@ -83,14 +83,14 @@ pub(super) const KEYS: &[Key] = &[
         name: "restart_max",
         scope: Scope::Both,
         default: KeyDefault::Value("3"),
-        doc: "Restarts of one worker within `restart_window`; beyond it the worker is given up for a while.",
+        doc: "Restarts of one worker within `restart_window`; beyond it the pool is degraded.",
         kind: Kind::Count(1, 1000),
     },
     Key {
         name: "restart_pool_max",
         scope: Scope::Both,
         default: KeyDefault::Words("3 for each worker of `pool_size`"),
-        doc: "Restarts of all workers of a pool within `restart_window`.",
+        doc: "Restarts of all workers of a pool within `restart_window`; beyond it the pool is degraded.",
         kind: Kind::Count(1, 100_000),
     },
     Key {

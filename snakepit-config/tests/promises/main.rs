@@ -3,6 +3,7 @@
 mod errors;
 mod harness;
 mod layers;
+mod lives;
 mod pools;
 mod random;
 mod reference;

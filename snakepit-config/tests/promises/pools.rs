@@ -163,6 +163,7 @@ fn pool_size_above_max_workers_is_an_error_and_no_clamp() {
         .build()
         .expect("raised");
     assert_eq!(raised.pools[0].pool_size.get(), 151);
+    assert_eq!(raised.pools[0].max_workers.get(), 151);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -10,6 +11,9 @@ use proptest::sample::select;
 use snakepit_config::{KEYS, PoolSettings, Settings};
 
 use crate::harness::Folder;
+
+/// A limit that may be off, in milliseconds.
+type Limit = Option<u64>;
 
 /// One pool as a test writes it: each key is there or not.
 #[derive(Debug, Clone)]
@@ -20,6 +24,7 @@ struct Written {
     queue_max: Option<u32>,
     queue_timeout_ms: Option<u64>,
     message_max: Option<u64>,
+    ttl_ms: Option<Limit>,
     arguments: Option<Vec<String>>,
     variables: BTreeMap<String, String>,
 }
@@ -32,6 +37,7 @@ fn written() -> impl Strategy<Value = Written> {
         option::of(0_u32..=1_000_000),
         option::of(1_u64..=86_400_000),
         option::of(1024_u64..(1 << 31)),
+        option::of(option::of(100_u64..=86_400_000)),
         option::of(vec("[^\0]{0,12}", 0..4)),
         btree_map("[A-Z][A-Z0-9_]{0,8}", "[^\0]{0,12}", 0..3),
     )
@@ -43,6 +49,7 @@ fn written() -> impl Strategy<Value = Written> {
                 queue_max,
                 queue_timeout_ms,
                 message_max,
+                ttl_ms,
                 arguments,
                 variables,
             )| {
@@ -54,6 +61,7 @@ fn written() -> impl Strategy<Value = Written> {
                     queue_max,
                     queue_timeout_ms,
                     message_max,
+                    ttl_ms,
                     arguments,
                     variables,
                 }
@@ -91,6 +99,8 @@ impl Written {
                 .map(|ms| ("queue_timeout", quoted(&format!("{ms}ms")))),
         );
         keys.extend(self.message_max.map(|bytes| ("message_max", bytes.to_string())));
+        let limit = |limit: Limit| limit.map_or_else(|| quoted("off"), |ms| quoted(&format!("{ms}ms")));
+        keys.extend(self.ttl_ms.map(|ttl| ("worker_ttl", limit(ttl))));
         let list = |texts: &Vec<String>| {
             format!(
                 "[{}]",
@@ -147,6 +157,8 @@ impl Written {
             u64::try_from(pool.queue_timeout.as_millis()).unwrap_or(0)
         ));
         prop_assert!(is(self.message_max, pool.message_max));
+        let ttl = self.ttl_ms.flatten().map(Duration::from_millis);
+        prop_assert_eq!(pool.worker_ttl, ttl);
         prop_assert_eq!(pool.worker_profile.to_string(), self.profile.unwrap_or("process"));
         prop_assert_eq!(&pool.adapter_args, &self.arguments.clone().unwrap_or_default());
         prop_assert_eq!(&pool.adapter_env, &self.variables);
@@ -173,6 +185,8 @@ fn value() -> impl Strategy<Value = String> {
             "\"90s\"",
             "\"512MiB\"",
             "\"batch\"",
+            "\"off\"",
+            "\"10%\"",
             "\"a.py:B\"",
             "\"\"",
             "[]",

@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use snakepit_config::{
-    CapacityStrategy, InheritEnv, KEYS, KeyDefault, PoolConfig, PoolSettings, ProfileKind, Scope, Settings,
-    WorkerProfileChoice,
+    Affinity, CapacityStrategy, InheritEnv, KEYS, KeyDefault, PoolConfig, PoolSettings, ProfileKind, Scope,
+    Settings, WorkerProfileChoice,
 };
 
 use crate::harness::Folder;
 
-const EVERY_KEY: &str = r#"
+/// The keys that may stand at top level only.
+const TOP_KEYS: &str = r#"
+max_workers = 5
+session_ttl = "2h"
+session_max = 7
+"#;
+
+const EVERY_OTHER_KEY: &str = r#"
 adapter = "package.stats:Model"
 adapter_args = ["--size", "a,b"]
 adapter_env = { OMP_NUM_THREADS = "4" }
@@ -19,23 +26,45 @@ bridge = "/opt/bridge"
 worker_profile = "thread"
 require_free_threading = true
 pool_size = 3
-max_workers = 5
 threads_per_worker = 8
 capacity_strategy = "hybrid"
 timeout_profile = "batch"
 call_timeout = "90s"
 queue_timeout = "1500ms"
 queue_max = 0
+affinity = "strict_queue"
+retry_attempts = 3
+circuit_breaker = true
+circuit_breaker_failures = 7
+circuit_breaker_pause = "5s"
 startup_batch_size = 2
 startup_batch_delay = "0ms"
 startup_timeout = "2m"
 handshake_timeout = "3s"
 message_max = "512MiB"
 depth_max = 64
+worker_ttl = "1h"
+worker_max_requests = 5000
+worker_memory_max = "512MiB"
+recycle_jitter = 25
+ready_floor = 2
+surge_max = 4
+restart_max = 6
+restart_pool_max = 20
+restart_window = "10s"
+restart_backoff = "1s"
+restart_backoff_max = "1m"
 grace = "0s"
 "#;
 
-const EVERY_VARIABLE: &[(&str, &str)] = &[
+const TOP_VARIABLES: &[(&str, &str)] = &[
+    ("SNAKEPIT_MAX_WORKERS", "5"),
+    ("SNAKEPIT_SESSION_TTL", "120m"),
+    ("SNAKEPIT_SESSION_MAX", "7"),
+    ("SNAKEPIT_LOG", "debug"),
+];
+
+const EVERY_OTHER_VARIABLE: &[(&str, &str)] = &[
     ("SNAKEPIT_ADAPTER", "package.stats:Model"),
     ("SNAKEPIT_ADAPTER_ARGS", r#"["--size", "a,b"]"#),
     ("SNAKEPIT_ADAPTER_ENV__OMP_NUM_THREADS", "4"),
@@ -45,21 +74,35 @@ const EVERY_VARIABLE: &[(&str, &str)] = &[
     ("SNAKEPIT_WORKER_PROFILE", "thread"),
     ("SNAKEPIT_REQUIRE_FREE_THREADING", "true"),
     ("SNAKEPIT_POOL_SIZE", "3"),
-    ("SNAKEPIT_MAX_WORKERS", "5"),
     ("SNAKEPIT_THREADS_PER_WORKER", " 8 "),
     ("SNAKEPIT_CAPACITY_STRATEGY", "hybrid"),
     ("SNAKEPIT_TIMEOUT_PROFILE", "batch"),
     ("SNAKEPIT_CALL_TIMEOUT", "90s"),
     ("SNAKEPIT_QUEUE_TIMEOUT", "1s 500ms"),
     ("SNAKEPIT_QUEUE_MAX", "0"),
+    ("SNAKEPIT_AFFINITY", "strict_queue"),
+    ("SNAKEPIT_RETRY_ATTEMPTS", "3"),
+    ("SNAKEPIT_CIRCUIT_BREAKER", "true"),
+    ("SNAKEPIT_CIRCUIT_BREAKER_FAILURES", "7"),
+    ("SNAKEPIT_CIRCUIT_BREAKER_PAUSE", "5s"),
     ("SNAKEPIT_STARTUP_BATCH_SIZE", "2"),
     ("SNAKEPIT_STARTUP_BATCH_DELAY", "0ms"),
     ("SNAKEPIT_STARTUP_TIMEOUT", "2m"),
     ("SNAKEPIT_HANDSHAKE_TIMEOUT", "3s"),
     ("SNAKEPIT_MESSAGE_MAX", "536870912"),
     ("SNAKEPIT_DEPTH_MAX", "64"),
+    ("SNAKEPIT_WORKER_TTL", "60m"),
+    ("SNAKEPIT_WORKER_MAX_REQUESTS", "5000"),
+    ("SNAKEPIT_WORKER_MEMORY_MAX", "536870912"),
+    ("SNAKEPIT_RECYCLE_JITTER", "25%"),
+    ("SNAKEPIT_READY_FLOOR", "2"),
+    ("SNAKEPIT_SURGE_MAX", "4"),
+    ("SNAKEPIT_RESTART_MAX", "6"),
+    ("SNAKEPIT_RESTART_POOL_MAX", "20"),
+    ("SNAKEPIT_RESTART_WINDOW", "10s"),
+    ("SNAKEPIT_RESTART_BACKOFF", "1000ms"),
+    ("SNAKEPIT_RESTART_BACKOFF_MAX", "60s"),
     ("SNAKEPIT_GRACE", "0s"),
-    ("SNAKEPIT_LOG", "debug"),
 ];
 
 fn every_setter() -> PoolConfig {
@@ -84,47 +127,74 @@ fn every_setter() -> PoolConfig {
         .handshake_timeout(Duration::from_secs(3))
         .message_max(512 << 20)
         .depth_max(64)
+        .affinity(Affinity::StrictQueue)
+        .retry_attempts(3)
+        .circuit_breaker(true)
+        .circuit_breaker_failures(7)
+        .circuit_breaker_pause(Duration::from_secs(5))
+        .worker_ttl(Duration::from_hours(1))
+        .worker_max_requests(5000)
+        .worker_memory_max(512 << 20)
+        .recycle_jitter(25)
+        .ready_floor(2)
+        .surge_max(4)
+        .restart_max(6)
+        .restart_pool_max(20)
+        .restart_window(Duration::from_secs(10))
+        .restart_backoff(Duration::from_secs(1))
+        .restart_backoff_max(Duration::from_mins(1))
         .grace(Duration::ZERO)
 }
 
-/// The one pool, without who named its interpreter: that differs by layer, and is tested with the layers.
-fn only_pool(settings: Settings) -> PoolSettings {
-    let mut pool = settings.pools.into_iter().next().expect("one pool");
-    if let Some(python) = &mut pool.python {
+/// The settings, without who named the interpreter: that differs by layer, and is tested with the layers.
+fn unnamed(mut settings: Settings) -> Settings {
+    for python in settings.pools.iter_mut().filter_map(|pool| pool.python.as_mut()) {
         python.named_by.clear();
     }
-    pool
+    settings
+}
+
+fn only_pool(settings: Settings) -> PoolSettings {
+    unnamed(settings).pools.into_iter().next().expect("one pool")
+}
+
+fn every_setting_of_the_program() -> Settings {
+    let program = Settings::builder()
+        .env(false)
+        .set_max_workers(5)
+        .set_session_ttl(Duration::from_hours(2))
+        .set_session_max(7)
+        .pool(every_setter());
+    unnamed(program.build().expect("the program is valid"))
 }
 
 #[test]
 fn every_key_says_the_same_in_a_file_in_a_pool_of_it_in_the_environment_and_in_the_program() {
-    let folder = Folder::with("snakepit.toml", EVERY_KEY);
-    let top = only_pool(folder.builder().build().expect("the file is valid"));
+    let program = every_setting_of_the_program();
 
-    let in_pool = EVERY_KEY.replace("max_workers = 5\n", "");
+    let folder = Folder::with("snakepit.toml", &format!("{TOP_KEYS}{EVERY_OTHER_KEY}"));
+    let top = folder.builder().build().expect("the file is valid");
+    assert_eq!(unnamed(top), program);
+
     folder.add(
         "snakepit.toml",
-        &format!("[[pools]]\nname = \"default\"\n{in_pool}"),
+        &format!("{TOP_KEYS}[[pools]]\nname = \"default\"\n{EVERY_OTHER_KEY}"),
     );
-    assert_eq!(
-        only_pool(folder.builder().build().expect("the pool is valid")),
-        top
-    );
+    let in_pool = folder.builder().build().expect("the pool is valid");
+    assert_eq!(unnamed(in_pool), program);
 
-    let environment = Settings::builder()
-        .environment(EVERY_VARIABLE.iter().copied())
-        .build();
-    assert_eq!(only_pool(environment.expect("the environment is valid")), top);
+    let variables = TOP_VARIABLES.iter().chain(EVERY_OTHER_VARIABLE).copied();
+    let environment = Settings::builder().environment(variables).build();
+    assert_eq!(unnamed(environment.expect("the environment is valid")), program);
 
-    let of_pool = EVERY_VARIABLE
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let of_pool = EVERY_OTHER_VARIABLE
         .iter()
-        .filter(|(name, _)| *name != "SNAKEPIT_MAX_WORKERS" && *name != "SNAKEPIT_LOG")
-        .map(|(name, value)| (name.replace("SNAKEPIT_", "SNAKEPIT_POOLS__DEFAULT__"), *value));
-    let environment = Settings::builder().environment(of_pool).build();
-    assert_eq!(only_pool(environment.expect("the environment is valid")), top);
-
-    let program = Settings::builder().env(false).pool(every_setter()).build();
-    assert_eq!(only_pool(program.expect("the program is valid")), top);
+        .map(owned)
+        .map(|(name, value)| (name.replace("SNAKEPIT_", "SNAKEPIT_POOLS__DEFAULT__"), value));
+    let variables = TOP_VARIABLES.iter().map(owned).chain(of_pool);
+    let environment = Settings::builder().environment(variables).build();
+    assert_eq!(unnamed(environment.expect("the environment is valid")), program);
 }
 
 /// Fails where the two have a field in common.
@@ -136,20 +206,20 @@ macro_rules! assert_fields_differ {
 
 #[test]
 fn no_value_of_the_test_of_every_key_is_a_default() {
-    let set = Settings::builder()
-        .env(false)
-        .pool(every_setter())
-        .build()
-        .expect("valid");
+    let set = every_setting_of_the_program();
     let unset = Settings::builder()
         .env(false)
         .pool(PoolConfig::new("default").adapter("a"))
         .build()
         .expect("valid");
+    let (ours, theirs) = (set.sessions, unset.sessions);
+    assert_fields_differ!(ours, theirs: ttl max);
     let (set, unset) = (only_pool(set), only_pool(unset));
-    assert_fields_differ!(set, unset: worker_profile pool_size threads_per_worker adapter adapter_args adapter_env
+    assert_fields_differ!(set, unset: worker_profile pool_size max_workers threads_per_worker adapter adapter_args adapter_env
         inherit_env python bridge require_free_threading startup_batch_size startup_batch_delay startup_timeout
-        handshake_timeout capacity_strategy queue_max queue_timeout call_timeout message_max depth_max grace);
+        handshake_timeout capacity_strategy queue_max queue_timeout call_timeout message_max depth_max grace affinity
+        retry_attempts circuit_breaker worker_ttl worker_max_requests worker_memory_max recycle_jitter ready_floor
+        surge_max restart_max restart_pool_max restart_window restart_backoff restart_backoff_max);
 }
 
 #[test]
@@ -275,7 +345,7 @@ fn a_default_of_the_reference_means_the_same_when_it_is_written_out() {
             KeyDefault::Words(_) => None,
         });
     let variables: Vec<_> = defaults.chain([("SNAKEPIT_ADAPTER".to_owned(), "a")]).collect();
-    assert!(variables.len() > 10);
+    assert!(variables.len() > 20);
     let written = Settings::builder().environment(variables).build();
     let unwritten = Settings::builder()
         .environment([("SNAKEPIT_ADAPTER", "a")])
