@@ -51,6 +51,7 @@ mod error;
 mod journal;
 mod pool;
 mod pools;
+mod sessions;
 mod stats;
 mod supervised;
 
@@ -60,4 +61,5 @@ pub use core::WorkerState;
 pub use error::{ErrorKind, PoolError};
 pub use pool::{Pool, WorkerHandle};
 pub use pools::Pools;
+pub use sessions::{NameFault, SessionError, SessionId, SessionInfo, SessionUse, Sessions};
 pub use stats::{PoolStats, PoolsStats};
