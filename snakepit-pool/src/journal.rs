@@ -46,7 +46,7 @@ struct Ring<T> {
 struct Kept<T> {
     /// The latest, oldest first.
     events: VecDeque<T>,
-    /// The number of the oldest. The first event that anybody could read was number zero.
+    /// The number of the oldest. Numbers go up by one while anybody reads.
     first: u64,
     /// The journal is gone: nothing is pushed any more.
     closed: bool,
@@ -136,9 +136,9 @@ impl<T: Clone> Reader<T> {
     pub(crate) async fn next(&mut self) -> Option<Occurrence<T>> {
         let ring = Arc::clone(&self.ring);
         loop {
-            // Enlisted before the look: what is pushed after the look finds this reader among those to be woken.
-            let mut bell = std::pin::pin!(ring.bell.notified());
-            bell.as_mut().enable();
+            // Made before the look: it hears every call of `notify_waiters` from here on, so also the one for an event that
+            // is pushed after the look.
+            let bell = ring.bell.notified();
             match self.read() {
                 Ok(occurrence) => return Some(occurrence),
                 Err(Nothing::Ever) => return None,
@@ -172,7 +172,6 @@ impl<T> Drop for Reader<T> {
         let mut kept = self.ring.kept.lock();
         if self.ring.readers.fetch_sub(1, Ordering::Relaxed) == 1 {
             let unread = std::mem::take(&mut kept.events);
-            kept.first += unread.len() as u64;
             drop(kept);
             drop(unread);
         }

@@ -73,24 +73,33 @@ impl Wake for Rings {
 }
 
 #[test]
-fn a_push_wakes_nobody_and_a_wake_without_news_neither() {
+fn a_push_wakes_nobody_and_the_wake_after_it_everybody_once() {
     let journal = journal(4);
-    let mut reader = journal.subscribe();
+    let mut readers = [journal.subscribe(), journal.subscribe()];
     let rings = Arc::new(Rings(AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&rings));
     let mut context = Context::from_waker(&waker);
-    let mut next = Box::pin(reader.next());
-    assert_eq!(next.as_mut().poll(&mut context), Poll::Pending);
-
+    let mut waiting: Vec<_> = readers.iter_mut().map(|reader| Box::pin(reader.next())).collect();
+    for next in &mut waiting {
+        assert_eq!(next.as_mut().poll(&mut context), Poll::Pending);
+    }
+    // No news, no wake-up.
     journal.wake();
     journal.push(7);
     assert_eq!(rings.0.load(Ordering::Relaxed), 0);
     journal.wake();
-    assert_eq!(rings.0.load(Ordering::Relaxed), 1);
-    assert_eq!(
-        next.as_mut().poll(&mut context),
-        Poll::Ready(Some(Occurrence::Event(7)))
-    );
+    assert_eq!(rings.0.load(Ordering::Relaxed), 2);
+    for mut next in waiting {
+        assert_eq!(
+            next.as_mut().poll(&mut context),
+            Poll::Ready(Some(Occurrence::Event(7)))
+        );
+    }
+
+    let mut next = Box::pin(readers[0].next());
+    assert_eq!(next.as_mut().poll(&mut context), Poll::Pending);
+    journal.wake();
+    assert_eq!(rings.0.load(Ordering::Relaxed), 2);
 }
 
 #[test]
