@@ -1,5 +1,6 @@
 //! What a pool costs: a step of the core, and a whole call through the driver with a worker that takes no time.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
+use snakepit_config::Affinity;
 use snakepit_config::{PoolConfig, ProfileKind, Settings};
-use snakepit_pool::core::{Action, Core, CoreConfig, Event, Moment};
+use snakepit_pool::core::{Action, Core, CoreConfig, End, Event, Moment, Priority, Terms};
 use snakepit_pool::{PoolCall, Pools};
 use snakepit_profile::{
     Call, Completion, Exit, Health, Reply, RequestId, StartError, Worker, WorkerEvents, WorkerFacts,
@@ -27,7 +29,9 @@ fn core(size: u32) -> Core {
     let two = NonZeroU32::new(2).expect("not zero");
     let mut config = CoreConfig::new(&settings.pools[0], two, 0);
     config.size = NonZeroU32::new(size).expect("not zero");
+    config.size_max = config.size;
     config.startup_batch_size = config.size;
+    config.queue_max = 2_000_000;
     let mut core = Core::new(config);
     let mut actions = Vec::new();
     core.handle(Moment::ZERO, Event::Opened, &mut actions);
@@ -40,41 +44,47 @@ fn core(size: u32) -> Core {
 }
 
 /// Submits a request one microsecond later.
-fn submit(core: &mut Core, now: &mut Moment, actions: &mut Vec<Action>) -> RequestId {
+fn submit(core: &mut Core, now: &mut Moment, actions: &mut Vec<Action>) {
     *now = now.after(Duration::from_micros(1));
+    let terms = Terms {
+        deadline: now.after(Duration::from_mins(5)),
+        priority: Priority::Normal,
+        session: None,
+        affinity: Affinity::Hint,
+        attempts: NonZeroU32::MIN,
+    };
     let request = core.next_request();
-    let deadline = now.after(Duration::from_mins(5));
-    core.handle(*now, Event::Submitted { request, deadline }, actions);
-    request
+    core.handle(*now, Event::Submitted { request, terms }, actions);
+}
+
+/// Takes note of what was given to workers.
+fn follow(actions: &mut Vec<Action>, running: &mut VecDeque<(RequestId, WorkerId)>) {
+    for action in actions.drain(..) {
+        if let Action::Dispatch { request, worker } = action {
+            running.push_back((request, worker));
+        }
+    }
 }
 
 fn core_steps(criterion: &mut Criterion) {
-    for size in [16, 10_000] {
+    for (workers, queued) in [(10, 0), (10_000, 0), (10, 1_000_000), (10_000, 1_000_000)] {
         criterion.bench_function(
-            &format!("two core steps: submit to dispatch, complete ({size} workers)"),
+            &format!("two core steps: submit and complete ({workers} workers, {queued} queued)"),
             |bench| {
-                let (mut core, mut now, mut actions) = (core(size), Moment::ZERO, Vec::new());
+                let (mut core, mut now, mut actions) = (core(workers), Moment::ZERO, Vec::new());
+                let mut running = VecDeque::new();
+                let full = if queued > 0 { workers * 2 + queued } else { 0 };
+                for _ in 0..full {
+                    submit(&mut core, &mut now, &mut actions);
+                }
+                follow(&mut actions, &mut running);
                 bench.iter(|| {
-                    actions.clear();
-                    let request = submit(&mut core, &mut now, &mut actions);
-                    core.handle(now, Event::Completed { request, lost: false }, &mut actions);
-                    actions.len()
-                });
-            },
-        );
-        criterion.bench_function(
-            &format!("two core steps: complete to next, submit to queue ({size} workers)"),
-            |bench| {
-                let (mut core, mut now, mut actions) = (core(size), Moment::ZERO, Vec::new());
-                let mut open: std::collections::VecDeque<_> = (0..size * 2 + 100)
-                    .map(|_| submit(&mut core, &mut now, &mut actions))
-                    .collect();
-                bench.iter(|| {
-                    actions.clear();
-                    let request = open.pop_front().expect("always as many");
-                    core.handle(now, Event::Completed { request, lost: false }, &mut actions);
-                    open.push_back(submit(&mut core, &mut now, &mut actions));
-                    actions.len()
+                    submit(&mut core, &mut now, &mut actions);
+                    follow(&mut actions, &mut running);
+                    let (request, worker) = running.pop_front().expect("something runs");
+                    let end = End::Served;
+                    core.handle(now, Event::Completed { request, worker, end }, &mut actions);
+                    follow(&mut actions, &mut running);
                 });
             },
         );
@@ -188,12 +198,7 @@ fn acquire_and_release(criterion: &mut Criterion) {
         "a call through the driver: acquire, release, answer (16 workers)",
         |bench| {
             bench.iter(|| {
-                let mut call = pin!(pool.call(PoolCall {
-                    tool: Arc::clone(&tool),
-                    arguments: Bytes::new(),
-                    timeout: None,
-                    traceparent: None,
-                }));
+                let mut call = pin!(pool.call(PoolCall::new(Arc::clone(&tool), Bytes::new())));
                 let mut context = std::task::Context::from_waker(std::task::Waker::noop());
                 assert!(call.as_mut().poll(&mut context).is_pending());
                 let completion = taken

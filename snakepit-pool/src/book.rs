@@ -1,18 +1,23 @@
 //! What the lock of a pool protects: the core, those who wait for it, and the workers it speaks of.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 
 use snakepit_config::PoolName;
 use snakepit_profile::{
-    Call, CallError, Completion, Completions, Executed, Exit, ExitReport, Outcome, RequestId, StartError,
-    Worker, WorkerFacts, WorkerId, WorkerLost, WorkerName,
+    Call, CallError, Completion, Completions, Executed, ExitReport, Outcome, RequestId, StartError, Worker,
+    WorkerFacts, WorkerId, WorkerName,
 };
 use tokio::sync::oneshot;
 
 use crate::call::{Answer, Receipt};
-use crate::core::{Action, Core, Event, KillReason, Milestones, Moment, Service, Verdict, place_of};
+use crate::core::{
+    Action, Canary, Core, Event, KillReason, Milestones, Moment, Notice, Recycled, Service, Verdict, place_of,
+};
+use crate::driver::{Desk, Shared};
 use crate::error::{ErrorKind, PoolError};
+use crate::events::{EventJournal, PoolEvent, PoolEventKind, RecycleReport};
+use crate::roster::{Occupant, Roster};
 
 /// Who is answered.
 pub(crate) type Caller = oneshot::Sender<Result<Answer, PoolError>>;
@@ -21,76 +26,52 @@ pub(crate) type Caller = oneshot::Sender<Result<Answer, PoolError>>;
 pub(crate) struct Book {
     pub(crate) core: Core,
     pub(crate) completed: u64,
+    /// Calls that were refused before the core heard of them.
+    pub(crate) refused: u64,
     /// By [`ErrorKind`].
     pub(crate) errors: [u64; ErrorKind::ALL.len()],
     /// Why the last start failed, if one has.
     pub(crate) start_error: Option<StartError>,
-    /// One per slot.
-    pub(crate) occupants: Vec<Occupant>,
+    pub(crate) last_recycled: Option<RecycleReport>,
+    pub(crate) roster: Roster,
     pool: PoolName,
     actions: Vec<Action>,
     /// By [`place_of`] their request: no two live requests share a place.
     waiters: Vec<Option<Waiter>>,
-    sink: Arc<dyn Completions>,
+    /// Tools that say of themselves that running them twice does no harm.
+    idempotent: BTreeSet<String>,
+    /// Who the workers' calls report to.
+    desk: Weak<Shared>,
+    journal: Arc<EventJournal>,
     /// What the timer task sleeps for.
     sleeps_until: Moment,
     published: Milestones,
+    /// What [`Canary::AbortOvertakes`] holds back.
+    held_back: Vec<(RequestId, WorkerId)>,
 }
 
 /// A caller.
 pub(crate) struct Waiter {
     request: RequestId,
     caller: Caller,
-    /// Until it is dispatched.
-    call: Option<Call>,
-}
-
-/// The present or last worker of a slot.
-#[derive(Default)]
-pub(crate) struct Occupant {
-    /// `None` before the first.
-    pub(crate) id: Option<WorkerId>,
-    /// From the launch to the end.
-    pub(crate) worker: Option<Arc<dyn Worker>>,
-    pub(crate) pid: u32,
-    /// Since it is ready.
-    pub(crate) facts: Option<Arc<WorkerFacts>>,
-    /// The launch has not returned. What is reported meanwhile waits for it, so that the core hears it in order.
-    launching: bool,
-    early_exit: Option<ExitReport>,
-    /// Why the pool killed it, if it did.
-    killed: Option<KillReason>,
-    /// The pool has asked it to stop.
-    dismissed: bool,
-}
-
-/// What was reported of a worker before its launch had returned.
-pub(crate) struct Early {
-    pub(crate) ready: bool,
-    pub(crate) exited: Option<ExitReport>,
-}
-
-/// How a worker has ended.
-pub(crate) enum Ending {
-    /// As the pool had asked it to.
-    Asked,
-    /// By itself, after it was ready.
-    Died(Exit),
-    /// Before it was ready.
-    NeverReady(StartError),
+    /// Kept until the answer: what is lost with a worker may be given to another.
+    call: Call,
+    /// How the call was lost last, while it waits for another attempt.
+    loss: Option<CallError>,
 }
 
 /// What answers are made of, beside the core's verdict.
 pub(crate) enum Evidence<'a> {
     None,
     Outcome(Outcome),
-    Exit(&'a ExitReport),
+    Exit(&'a Occupant, &'a ExitReport),
 }
 
 /// What is to be done once the lock is free.
 #[derive(Default)]
 pub(crate) struct Aftermath {
     pub(crate) launches: Vec<WorkerId>,
+    pub(crate) recycled: Vec<Recycled>,
     /// Calls whose worker was gone when they were handed over.
     pub(crate) unsent: Vec<Completion>,
     /// The timer task must look again.
@@ -107,19 +88,24 @@ pub(crate) struct Aftermath {
 // === impl Book ===
 
 impl Book {
-    pub(crate) fn new(pool: PoolName, core: Core, sink: Arc<dyn Completions>) -> Self {
+    pub(crate) fn new(pool: PoolName, core: Core, desk: Weak<Shared>, journal: Arc<EventJournal>) -> Self {
         Self {
-            occupants: core.workers().map(|_| Occupant::default()).collect(),
             core,
             completed: 0,
+            refused: 0,
             errors: [0; ErrorKind::ALL.len()],
             start_error: None,
+            last_recycled: None,
+            roster: Roster::default(),
             pool,
             actions: Vec::new(),
             waiters: Vec::new(),
-            sink,
+            idempotent: BTreeSet::new(),
+            desk,
+            journal,
             sleeps_until: Moment::ZERO,
             published: Milestones::default(),
+            held_back: Vec::new(),
         }
     }
 
@@ -136,60 +122,53 @@ impl Book {
 
     /// Carries out the actions in their order.
     fn perform(&mut self, now: Moment, mut evidence: Evidence<'_>, after: &mut Aftermath) {
+        let overtaken = std::mem::take(&mut self.held_back);
         let mut at = 0;
         while let Some(&action) = self.actions.get(at) {
             at += 1;
             match action {
-                Action::Dispatch { request, worker } => self.dispatch(now, request, worker, after),
-                Action::Answer { request, verdict } => {
-                    let result = self.conclude(verdict, &mut evidence);
-                    match &result {
-                        Ok(_) => self.completed += 1,
-                        Err(error) => self.errors[error.kind() as usize] += 1,
-                    }
-                    if let Some(waiter) = self.forget(request) {
-                        after.push_answer(waiter.caller, result);
-                    }
+                Action::Dispatch { request, worker } if self.core.has(Canary::AbortOvertakes) => {
+                    self.held_back.push((request, worker));
                 }
-                Action::Abort { request, worker } => self.on_worker(worker, |it| it.abort(request)),
+                Action::Dispatch { request, worker } => self.dispatch(now, request, worker, after),
+                Action::Answer { request, verdict } => self.answer(request, verdict, &mut evidence, after),
+                Action::Abort { request, worker } => self.roster.ask(worker, |it| it.abort(request)),
                 Action::Spawn { worker } => {
-                    self.occupants[worker.slot as usize] = Occupant {
-                        id: Some(worker),
-                        launching: true,
-                        ..Occupant::default()
-                    };
+                    let sink = Arc::new(Desk::new(Weak::clone(&self.desk), worker));
+                    self.roster.add(worker, sink as Arc<dyn Completions>);
                     after.launches.push(worker);
                 }
                 Action::Stop { worker } => {
-                    self.occupants[worker.slot as usize].dismissed = true;
-                    self.on_worker(worker, Worker::drain);
-                }
-                Action::Terminate { worker } => self.on_worker(worker, Worker::terminate),
-                Action::Kill { worker, reason } => {
-                    // A worker that takes no more calls has died by itself, and the kill only makes sure.
-                    if reason != KillReason::Severed {
-                        self.occupants[worker.slot as usize].killed = Some(reason);
+                    if let Some(occupant) = self.roster.get_mut(worker) {
+                        occupant.dismissed = true;
                     }
-                    self.on_worker(worker, |it| it.kill(reason.as_str()));
+                    self.roster.ask(worker, Worker::drain);
                 }
+                Action::Terminate { worker } => self.roster.ask(worker, Worker::terminate),
+                Action::Kill { worker, reason } => self.kill(worker, reason),
+                Action::Note(notice) => self.note(notice, &mut evidence, after),
             }
         }
         self.actions.clear();
+        for (request, worker) in overtaken {
+            self.dispatch(now, request, worker, after);
+        }
     }
 
     /// Hands a request to its worker. The completion of one that could not be handed over is not dropped here: that
     /// would report under the lock.
     fn dispatch(&mut self, now: Moment, request: RequestId, worker: WorkerId, after: &mut Aftermath) {
-        let completion = Completion::new(request, Arc::clone(&self.sink));
-        let waiter = self.waiters.get_mut(place_of(request)).and_then(Option::as_mut);
-        let call = waiter
-            .filter(|waiter| waiter.request == request)
-            .and_then(|waiter| waiter.call.take());
-        let (Some(call), Some(handle)) = (call, &self.occupants[worker.slot as usize].worker) else {
+        let Some(occupant) = self.roster.get(worker) else {
+            return;
+        };
+        let completion = Completion::new(request, Arc::clone(&occupant.sink));
+        let waiter = self.waiters.get(place_of(request)).and_then(Option::as_ref);
+        let waiter = waiter.filter(|waiter| waiter.request == request);
+        let (Some(waiter), Some(handle)) = (waiter, &occupant.worker) else {
             after.unsent.push(completion);
             return;
         };
-        if let Err((_, completion)) = handle.submit(call, completion) {
+        if let Err((_, completion)) = handle.submit(waiter.call.clone(), completion) {
             after.unsent.push(completion);
             // Otherwise a dead worker, always idle, would take and fail everything that waits.
             self.core
@@ -197,54 +176,97 @@ impl Book {
         }
     }
 
-    fn on_worker(&self, worker: WorkerId, ask: impl FnOnce(&dyn Worker)) {
-        let occupant = &self.occupants[worker.slot as usize];
-        if occupant.id == Some(worker)
-            && let Some(handle) = &occupant.worker
+    fn kill(&mut self, worker: WorkerId, reason: KillReason) {
+        // A worker that takes no more calls has died by itself, and the kill only makes sure.
+        if reason != KillReason::Severed
+            && let Some(occupant) = self.roster.get_mut(worker)
         {
-            ask(handle.as_ref());
+            occupant.killed = Some(reason);
         }
+        self.roster.ask(worker, |it| it.kill(reason.as_str()));
     }
 
-    /// What a caller is told.
-    fn conclude(&self, verdict: Verdict, evidence: &mut Evidence<'_>) -> Result<Answer, PoolError> {
+    // Answers.
+
+    fn answer(
+        &mut self,
+        request: RequestId,
+        verdict: Verdict,
+        evidence: &mut Evidence<'_>,
+        after: &mut Aftermath,
+    ) {
+        let Some(waiter) = self.forget(request) else {
+            debug_assert!(false, "{request} is answered twice");
+            return;
+        };
+        let tool = waiter.call.tool;
+        let result = self.conclude(verdict, evidence, waiter.loss, &tool);
+        match &result {
+            Ok(_) => self.completed += 1,
+            Err(error) => {
+                self.errors[error.kind() as usize] += 1;
+                self.tell_of_failure(verdict, error.kind(), tool);
+            }
+        }
+        after.push_answer(waiter.caller, result);
+    }
+
+    /// What a caller is told. What was lost with a worker and was given to no other is still lost, whatever has kept it
+    /// from another attempt.
+    fn conclude(
+        &self,
+        verdict: Verdict,
+        evidence: &mut Evidence<'_>,
+        loss: Option<CallError>,
+        tool: &Arc<str>,
+    ) -> Result<Answer, PoolError> {
         let pool = self.pool.clone();
-        Err(match verdict {
-            Verdict::Reported(service) => match std::mem::replace(evidence, Evidence::None) {
-                Evidence::Outcome(Ok(reply)) => return Ok(self.answer(service, reply)),
+        Err(match (verdict, loss) {
+            (Verdict::Reported(service), _) => match std::mem::replace(evidence, Evidence::None) {
+                Evidence::Outcome(Ok(reply)) => return Ok(self.served(service, reply)),
                 Evidence::Outcome(Err(error)) => error.into(),
-                Evidence::None | Evidence::Exit(_) => CallError::Aborted { started: true }.into(),
+                Evidence::None | Evidence::Exit(..) => CallError::Aborted { started: true }.into(),
             },
-            Verdict::WorkerLost(service) => match evidence {
-                Evidence::Exit(report) => {
-                    let occupant = &self.occupants[service.worker.slot as usize];
-                    let mut lost =
-                        WorkerLost::new(self.worker_name(service.worker), occupant.pid, report.exit);
-                    lost.killed_because = occupant.killed.map(|reason| reason.as_str().to_owned());
-                    lost.output.clone_from(&report.output);
-                    CallError::Lost(Box::new(lost)).into()
-                }
-                Evidence::None | Evidence::Outcome(_) => CallError::Aborted { started: true }.into(),
-            },
-            Verdict::NotInitialized => PoolError::PoolNotInitialized {
+            (Verdict::WorkerLost(service), _) => self.loss(service.worker, evidence).into(),
+            (Verdict::Poisoned { service, workers }, _) => PoolError::Poisoned {
                 pool,
-                source: self.start_error.clone(),
+                tool: tool.to_string(),
+                workers,
+                source: Some(Box::new(self.loss(service.worker, evidence))),
             },
-            Verdict::Saturated { depth, limit } => PoolError::PoolSaturated { pool, depth, limit },
-            Verdict::QueueTimeout { waited } => PoolError::QueueTimeout { pool, waited },
-            Verdict::DeadlineExceeded { dispatched, after } => PoolError::DeadlineExceeded {
+            (Verdict::DeadlineExceeded { dispatched, after }, _) => PoolError::DeadlineExceeded {
                 pool,
                 after,
                 ran: if dispatched { Executed::Maybe } else { Executed::No },
             },
-            Verdict::ShuttingDown => PoolError::ShuttingDown { pool },
+            (_, Some(loss)) => loss.into(),
+            (Verdict::WorkerBusy { worker }, None) => PoolError::WorkerBusy {
+                worker: self.worker_name(worker),
+            },
+            (Verdict::SessionWorkerUnavailable { worker }, None) => PoolError::SessionWorkerUnavailable {
+                worker: self.worker_name(worker),
+            },
+            (Verdict::NotInitialized, None) => PoolError::PoolNotInitialized {
+                pool,
+                source: self.start_error.clone(),
+            },
+            (Verdict::Degraded { retry_in }, None) => PoolError::Degraded {
+                pool,
+                retry_in,
+                source: self.start_error.clone(),
+            },
+            (Verdict::CircuitOpen { retry_in }, None) => PoolError::CircuitOpen { pool, retry_in },
+            (Verdict::Saturated { depth, limit }, None) => PoolError::PoolSaturated { pool, depth, limit },
+            (Verdict::QueueTimeout { waited }, None) => PoolError::QueueTimeout { pool, waited },
+            (Verdict::ShuttingDown, None) => PoolError::ShuttingDown { pool },
         })
     }
 
-    fn answer(&self, service: Service, reply: snakepit_profile::Reply) -> Answer {
+    fn served(&self, service: Service, reply: snakepit_profile::Reply) -> Answer {
+        let occupant = self.roster.get(service.worker);
         let receipt = Receipt {
             worker: self.worker_name(service.worker),
-            pid: self.occupants[service.worker.slot as usize].pid,
+            pid: occupant.map_or(0, |occupant| occupant.pid),
             queue_time: service.queued,
             transfer_time: service
                 .total
@@ -256,11 +278,95 @@ impl Book {
         Answer { reply, receipt }
     }
 
-    fn worker_name(&self, id: WorkerId) -> WorkerName {
+    /// How a call was lost with its worker.
+    fn loss(&self, worker: WorkerId, evidence: &mut Evidence<'_>) -> CallError {
+        if let Evidence::Exit(occupant, report) = evidence {
+            let lost = occupant.lost(self.worker_name(worker), report.exit, &report.output);
+            return CallError::Lost(Box::new(lost));
+        }
+        match std::mem::replace(evidence, Evidence::None) {
+            Evidence::Outcome(Err(error)) => error,
+            _ => CallError::Aborted { started: true },
+        }
+    }
+
+    pub(crate) fn worker_name(&self, id: WorkerId) -> WorkerName {
         WorkerName {
             pool: self.pool.clone(),
             id,
         }
+    }
+
+    // Events.
+
+    pub(crate) fn tell(&self, kind: impl FnOnce(&Self) -> PoolEventKind) {
+        if self.journal.is_watched() {
+            let pool = self.pool.clone();
+            self.journal.push(PoolEvent {
+                pool,
+                kind: kind(self),
+            });
+        }
+    }
+
+    fn tell_of_failure(&self, verdict: Verdict, error: ErrorKind, tool: Arc<str>) {
+        match verdict {
+            Verdict::QueueTimeout { .. } | Verdict::DeadlineExceeded { .. } => {
+                self.tell(|_| PoolEventKind::CallExpired { tool, error });
+            }
+            Verdict::Reported(_) | Verdict::WorkerLost(_) | Verdict::Poisoned { .. } => {}
+            _ => self.tell(|_| PoolEventKind::CallRejected { tool, error }),
+        }
+    }
+
+    fn note(&mut self, notice: Notice, evidence: &mut Evidence<'_>, after: &mut Aftermath) {
+        match notice {
+            Notice::Ready { worker, after } => {
+                let pid = self.roster.get(worker).map_or(0, |occupant| occupant.pid);
+                self.tell(|book| PoolEventKind::WorkerReady {
+                    worker: book.worker_name(worker),
+                    pid,
+                    after,
+                });
+            }
+            Notice::Recycled(recycled) => after.recycled.push(recycled),
+            Notice::Retried {
+                request,
+                lost_with,
+                attempt,
+                pause,
+            } => {
+                let loss = self.loss(lost_with, evidence);
+                let waiter = self.waiters.get_mut(place_of(request)).and_then(Option::as_mut);
+                let Some(waiter) = waiter.filter(|waiter| waiter.request == request) else {
+                    return;
+                };
+                waiter.loss = Some(loss);
+                let tool = Arc::clone(&waiter.call.tool);
+                self.tell(|book| PoolEventKind::CallRetried {
+                    tool,
+                    lost_with: book.worker_name(lost_with),
+                    attempt,
+                    pause,
+                });
+            }
+            Notice::Saturated { depth } => self.tell(|_| PoolEventKind::Saturated { depth }),
+            Notice::Degraded { retry_in } => {
+                tracing::error!(pool = %self.pool, ?retry_in, "the pool is degraded: restarts have reached their limit");
+                self.tell(|_| PoolEventKind::Degraded { retry_in });
+            }
+            Notice::Recovered => {
+                tracing::info!(pool = %self.pool, "the pool has recovered: a trial start has succeeded");
+                self.tell(|_| PoolEventKind::Recovered);
+            }
+            Notice::CircuitOpened => self.tell(|_| PoolEventKind::CircuitOpened),
+            Notice::CircuitClosed => self.tell(|_| PoolEventKind::CircuitClosed),
+        }
+    }
+
+    /// Readers of events are woken outside the lock.
+    pub(crate) fn journal(&self) -> &Arc<EventJournal> {
+        &self.journal
     }
 
     // Callers.
@@ -275,7 +381,8 @@ impl Book {
         self.waiters[place] = Some(Waiter {
             request,
             caller,
-            call: Some(call),
+            call,
+            loss: None,
         });
     }
 
@@ -286,72 +393,19 @@ impl Book {
 
     // Workers.
 
-    /// A launch has returned.
-    pub(crate) fn seat(&mut self, id: WorkerId, worker: Arc<dyn Worker>) -> Early {
-        let occupant = &mut self.occupants[id.slot as usize];
-        occupant.launching = false;
-        occupant.pid = worker.pid();
-        occupant.worker = Some(worker);
-        Early {
-            ready: occupant.facts.is_some(),
-            exited: occupant.early_exit.take(),
-        }
-    }
-
-    /// A worker has ended.
-    pub(crate) fn unseat(&mut self, id: WorkerId) -> Option<Arc<dyn Worker>> {
-        let occupant = self.occupants.get_mut(id.slot as usize)?;
-        (occupant.id == Some(id))
-            .then(|| occupant.worker.take())
-            .flatten()
-    }
-
-    /// Notes a worker's facts. False while its launch has not returned.
+    /// A worker says what it is and offers.
     pub(crate) fn introduce(&mut self, id: WorkerId, facts: Arc<WorkerFacts>) -> bool {
-        match self.occupants.get_mut(id.slot as usize) {
-            Some(occupant) if occupant.id == Some(id) => {
-                occupant.facts = Some(facts);
-                !occupant.launching
+        for tool in facts.tools.iter().filter(|tool| tool.idempotent) {
+            if !self.idempotent.contains(&tool.name) {
+                self.idempotent.insert(tool.name.clone());
             }
-            _ => true,
         }
+        self.roster.introduce(id, facts)
     }
 
-    /// Keeps the report of a worker whose launch has not returned; gives any other back.
-    pub(crate) fn keep_early_exit(&mut self, id: WorkerId, report: ExitReport) -> Option<ExitReport> {
-        match self.occupants.get_mut(id.slot as usize) {
-            Some(occupant) if occupant.id == Some(id) && occupant.launching => {
-                occupant.early_exit = Some(report);
-                None
-            }
-            _ => Some(report),
-        }
-    }
-
-    /// What kind of end a worker has come to.
-    pub(crate) fn ending_of(&self, id: WorkerId, report: &ExitReport, patience: Duration) -> Ending {
-        let occupant = self
-            .occupants
-            .get(id.slot as usize)
-            .filter(|occupant| occupant.id == Some(id));
-        let Some(occupant) = occupant else {
-            return Ending::Asked;
-        };
-        let (exit, output) = (report.exit, report.output.clone());
-        match occupant.killed {
-            Some(KillReason::StartupTimeout) => Ending::NeverReady(StartError::Timeout {
-                after: patience,
-                output,
-            }),
-            // Its end says nothing about the adapter: it must not hide why a start has failed.
-            Some(_) => Ending::Asked,
-            None if occupant.dismissed => Ending::Asked,
-            None if occupant.facts.is_some() => Ending::Died(exit),
-            None => {
-                let told = report.start_error.clone();
-                Ending::NeverReady(told.unwrap_or(StartError::Exited { exit, output }))
-            }
-        }
+    /// Whether a tool says of itself that running it twice does no harm.
+    pub(crate) fn is_idempotent(&self, tool: &str) -> bool {
+        !self.idempotent.is_empty() && self.idempotent.contains(tool)
     }
 
     // Time.
@@ -375,6 +429,12 @@ impl Book {
         let milestones = self.core.milestones();
         (std::mem::replace(&mut self.published, milestones) != milestones).then_some(milestones)
     }
+
+    /// Counts by kind, without those that never came.
+    pub(crate) fn errors_by_kind(&self) -> BTreeMap<ErrorKind, u64> {
+        let counted = ErrorKind::ALL.into_iter().zip(self.errors);
+        counted.filter(|&(_, count)| count > 0).collect()
+    }
 }
 
 // === impl Aftermath ===
@@ -393,8 +453,8 @@ impl Aftermath {
         self.discarded = waiter;
     }
 
-    pub(crate) fn discard_worker(&mut self, worker: Option<Arc<dyn Worker>>) {
-        self.discarded_workers.extend(worker);
+    pub(crate) fn discard_worker(&mut self, occupant: Occupant) {
+        self.discarded_workers.extend(occupant.worker);
     }
 
     /// Sends the answers.

@@ -1,10 +1,14 @@
 //! A call to a pool, and its answer.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use snakepit_config::Affinity;
 use snakepit_profile::{Reply, WorkerName};
+
+use crate::core::Priority;
 
 /// A call to a pool.
 #[derive(Debug, Clone)]
@@ -17,6 +21,17 @@ pub struct PoolCall {
     pub timeout: Option<Duration>,
     /// W3C trace context, where the caller has one.
     pub traceparent: Option<Arc<str>>,
+    /// The session it belongs to. It begins with its first call, unless it was created before.
+    pub session: Option<Arc<str>>,
+    /// What it expects of its session's last worker; the pool's `affinity` where it is not given.
+    pub affinity: Option<Affinity>,
+    /// Who goes first of those that wait.
+    pub priority: Priority,
+    /// Whether running it twice does no harm; as the tool says where it is not given. Only such a call is tried again
+    /// after its worker has died.
+    pub idempotent: Option<bool>,
+    /// How often an idempotent call is given to a worker; the pool's `retry_attempts` where it is not given.
+    pub attempts: Option<NonZeroU32>,
 }
 
 /// What a call gave.
@@ -35,7 +50,7 @@ pub struct Receipt {
     pub worker: WorkerName,
     /// Its process id.
     pub pid: u32,
-    /// Time in the queue.
+    /// From submission until the worker that answered was given it.
     pub queue_time: Duration,
     /// Everything else: to the worker and back, and waits in between.
     pub transfer_time: Duration,
@@ -55,6 +70,11 @@ impl PoolCall {
             arguments: arguments.into(),
             timeout: None,
             traceparent: None,
+            session: None,
+            affinity: None,
+            priority: Priority::Normal,
+            idempotent: None,
+            attempts: None,
         }
     }
 }

@@ -4,22 +4,26 @@
 //! is pushed into its outbox under the lock, so that nothing overtakes. Everything else (answers, new tasks, wake-ups)
 //! is done right after unlocking, because it may run code of others.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use snakepit_config::{PoolName, PoolSettings};
+use snakepit_config::{Affinity, PoolName, PoolSettings};
 use snakepit_profile::{
-    Call, CallError, Completions, ExitReport, Outcome, RequestId, StartError, Worker, WorkerEvents,
-    WorkerFacts, WorkerId, WorkerName, WorkerProfile,
+    Call, CallError, Completions, ExitReport, Outcome, RequestId, WorkerEvents, WorkerFacts, WorkerId,
+    WorkerName, WorkerProfile,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use crate::book::{Aftermath, Book, Caller, Ending, Evidence};
+use crate::book::{Aftermath, Book, Caller, Evidence};
 use crate::call::PoolCall;
 use crate::clock::Clock;
-use crate::core::{Core, CoreConfig, Event, Milestones};
+use crate::core::{Core, CoreConfig, End, Event, Milestones, SessionId, Terms};
+use crate::events::EventJournal;
+use crate::launch;
+use crate::measure;
 use crate::supervised::Supervised;
 
 /// One pool, shared by its callers, its workers and its tasks.
@@ -30,82 +34,130 @@ pub(crate) struct Shared {
     pub(crate) milestones: watch::Sender<Milestones>,
     pub(crate) book: Mutex<Book>,
     pub(crate) grace: Duration,
-    call_timeout: Duration,
-    startup_timeout: Duration,
+    pub(crate) size_max: NonZeroU32,
+    pub(crate) startup_timeout: Duration,
+    /// What calls get that say nothing else.
+    defaults: CallDefaults,
     tasks: Supervised,
     /// Wakes the timer task when the next deadline has come nearer.
     sooner: Arc<Notify>,
-    reports: Arc<Reports>,
+    pub(crate) reports: Arc<Reports>,
+}
+
+/// What pools are made with, beside their settings.
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) runtime: Handle,
+    pub(crate) journal: Arc<EventJournal>,
+    /// Of the jitter in every pause.
+    pub(crate) seed: u64,
+}
+
+struct CallDefaults {
+    timeout: Duration,
+    affinity: Affinity,
+    attempts: NonZeroU32,
 }
 
 /// Where workers report to. It does not keep the pool alive.
-pub(crate) struct Reports(Weak<Shared>);
+pub(crate) struct Reports(pub(crate) Weak<Shared>);
+
+/// Where the calls of one worker report their ends. A request that was lost with one worker may be on another: its end
+/// counts only if it comes from there.
+pub(crate) struct Desk {
+    shared: Weak<Shared>,
+    worker: WorkerId,
+}
 
 /// Goes with the timer task: a pool whose runtime has ended has no time any more, and must not keep callers waiting.
 struct Timekeeper(Weak<Shared>);
 
-/// The duty to tell the core how a launch went. A launch whose task ends early has failed.
-struct LaunchDuty {
-    shared: Arc<Shared>,
-    worker: WorkerId,
-    told: bool,
-}
-
 // === impl Shared ===
 
 impl Shared {
-    /// Makes a pool and starts its first workers, on `runtime`.
+    /// Makes a pool and starts its first workers.
     pub(crate) fn open(
         settings: &PoolSettings,
         profile: Arc<dyn WorkerProfile>,
-        clock: Arc<dyn Clock>,
-        runtime: Handle,
-        seed: u64,
+        surroundings: Surroundings,
     ) -> Arc<Self> {
-        let core = Core::new(CoreConfig::new(settings, profile.capacity(), seed));
-        let shared = Arc::new_cyclic(|me: &Weak<Self>| {
-            let reports = Arc::new(Reports(Weak::clone(me)));
-            Self {
-                name: settings.name.clone(),
-                profile,
-                clock,
-                milestones: watch::Sender::new(Milestones::default()),
-                book: Mutex::new(Book::new(settings.name.clone(), core, Arc::clone(&reports) as _)),
-                grace: settings.grace,
-                call_timeout: settings.call_timeout,
-                startup_timeout: settings.startup_timeout,
-                tasks: Supervised::new(runtime),
-                sooner: Arc::new(Notify::new()),
-                reports,
-            }
-        });
+        let config = CoreConfig::new(settings, profile.capacity(), surroundings.seed);
+        let shared = Self::around(Core::new(config), settings, profile, surroundings);
         let sooner = Arc::clone(&shared.sooner);
         let keeper = Timekeeper(Arc::downgrade(&shared));
         shared
             .tasks
             .spawn(async move { keep_time(&keeper.0, sooner).await });
+        if settings.worker_memory_max.is_some() {
+            let measured = Arc::downgrade(&shared);
+            shared
+                .tasks
+                .spawn(async move { measure::samples(&measured).await });
+        }
         shared.tell(Event::Opened);
         shared
     }
 
+    fn around(
+        core: Core,
+        settings: &PoolSettings,
+        profile: Arc<dyn WorkerProfile>,
+        surroundings: Surroundings,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me: &Weak<Self>| Self {
+            name: settings.name.clone(),
+            profile,
+            clock: surroundings.clock,
+            milestones: watch::Sender::new(Milestones::default()),
+            book: Mutex::new(Book::new(
+                settings.name.clone(),
+                core,
+                Weak::clone(me),
+                surroundings.journal,
+            )),
+            grace: settings.grace,
+            size_max: settings.max_workers.max(settings.pool_size),
+            startup_timeout: settings.startup_timeout,
+            defaults: CallDefaults {
+                timeout: settings.call_timeout,
+                affinity: settings.affinity,
+                attempts: settings.retry_attempts,
+            },
+            tasks: Supervised::new(surroundings.runtime),
+            sooner: Arc::new(Notify::new()),
+            reports: Arc::new(Reports(Weak::clone(me))),
+        })
+    }
+
     /// Hands in a call. Its answer comes through `caller`, for a refusal before this returns.
-    pub(crate) fn submit(&self, call: PoolCall, caller: Caller) -> RequestId {
-        let timeout = call.timeout.unwrap_or(self.call_timeout);
+    pub(crate) fn submit(&self, call: PoolCall, session: Option<SessionId>, caller: Caller) -> RequestId {
+        let timeout = call.timeout.unwrap_or(self.defaults.timeout);
         self.with_book(|book, after| {
             let now = self.clock.now();
-            let deadline = now.after(timeout);
             // What is due now may free a place, and with it change the id of the next request.
             book.step_timeout(now, after);
             let request = book.core.next_request();
+            let idempotent = call.idempotent.unwrap_or_else(|| book.is_idempotent(&call.tool));
+            let terms = Terms {
+                deadline: now.after(timeout),
+                priority: call.priority,
+                session,
+                affinity: call.affinity.unwrap_or(self.defaults.affinity),
+                attempts: if idempotent {
+                    call.attempts.unwrap_or(self.defaults.attempts)
+                } else {
+                    NonZeroU32::MIN
+                },
+            };
             let call = Call {
                 request,
                 tool: call.tool,
                 arguments: call.arguments,
-                deadline: self.clock.instant(deadline),
+                deadline: self.clock.instant(terms.deadline),
                 traceparent: call.traceparent,
             };
             book.expect(call, caller);
-            book.step(now, Event::Submitted { request, deadline }, Evidence::None, after);
+            book.step(now, Event::Submitted { request, terms }, Evidence::None, after);
             request
         })
     }
@@ -125,25 +177,30 @@ impl Shared {
     }
 
     /// Locks, does `work`, and after unlocking what it has left to do.
-    fn with_book<T>(&self, work: impl FnOnce(&mut Book, &mut Aftermath) -> T) -> T {
+    pub(crate) fn with_book<T>(&self, work: impl FnOnce(&mut Book, &mut Aftermath) -> T) -> T {
         let mut after = Aftermath::default();
-        let result = {
+        let (result, journal) = {
             let mut book = self.book.lock();
             let result = work(&mut book, &mut after);
             after.sooner = book.slept_too_long();
             after.milestones = book.news();
-            result
+            let journal = book.journal().is_watched().then(|| Arc::clone(book.journal()));
+            (result, journal)
         };
         self.follow_up(after);
+        if let Some(journal) = journal {
+            journal.wake();
+        }
         result
     }
 
     fn follow_up(&self, mut after: Aftermath) {
         after.answer();
         for worker in after.launches {
-            if let Some(shared) = self.reports.0.upgrade() {
-                self.tasks.spawn(launch(shared, worker));
-            }
+            self.spawn(|shared| launch::launch(shared, worker));
+        }
+        for recycled in after.recycled {
+            self.spawn(|shared| measure::report(shared, recycled));
         }
         if after.sooner {
             self.sooner.notify_one();
@@ -164,81 +221,20 @@ impl Shared {
         }
     }
 
-    fn launched(&self, worker: WorkerId, handle: Arc<dyn Worker>) {
-        let ending = self.with_book(|book, after| {
-            let now = self.clock.now();
-            let early = book.seat(worker, handle);
-            book.step(now, Event::Launched { worker }, Evidence::None, after);
-            if early.ready {
-                book.step(now, Event::BecameReady { worker }, Evidence::None, after);
-            }
-            early
-                .exited
-                .map(|report| self.ended(book, worker, &report, after))
-        });
-        self.log(worker, ending);
-    }
-
-    fn launch_failed(&self, worker: WorkerId, error: StartError) {
-        self.with_book(|book, after| {
-            let permanent = error.is_permanent();
-            book.start_error = Some(error.clone());
-            let event = Event::LaunchFailed { worker, permanent };
-            book.step(self.clock.now(), event, Evidence::None, after);
-        });
-        self.log(worker, Some(Ending::NeverReady(error)));
-    }
-
-    fn ended(&self, book: &mut Book, worker: WorkerId, report: &ExitReport, after: &mut Aftermath) -> Ending {
-        let ending = book.ending_of(worker, report, self.startup_timeout);
-        let mut permanent = false;
-        if let Ending::NeverReady(error) = &ending {
-            permanent = error.is_permanent();
-            book.start_error = Some(error.clone());
-        }
-        let event = Event::Exited { worker, permanent };
-        book.step(self.clock.now(), event, Evidence::Exit(report), after);
-        after.discard_worker(book.unseat(worker));
-        ending
-    }
-
-    /// Not under the lock: whoever listens may take its time.
-    fn log(&self, worker: WorkerId, ending: Option<Ending>) {
-        let worker = self.worker_name(worker);
-        match ending {
-            Some(Ending::NeverReady(error)) => {
-                tracing::warn!(%worker, %error, "a worker could not be started");
-            }
-            Some(Ending::Died(exit)) => tracing::warn!(%worker, %exit, "a worker has died"),
-            Some(Ending::Asked) => tracing::debug!(%worker, "a worker has stopped"),
-            None => {}
+    /// Starts a task that holds the pool, which may be about to end.
+    fn spawn<F>(&self, task: impl FnOnce(Arc<Self>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(shared) = self.reports.0.upgrade() {
+            self.tasks.spawn(task(shared));
         }
     }
 
-    fn worker_name(&self, id: WorkerId) -> WorkerName {
+    pub(crate) fn worker_name(&self, id: WorkerId) -> WorkerName {
         WorkerName {
             pool: self.name.clone(),
             id,
-        }
-    }
-}
-
-/// Starts one worker. The duty exists before the task does: a runtime that has ended drops the task unpolled.
-fn launch(shared: Arc<Shared>, worker: WorkerId) -> impl Future<Output = ()> + Send {
-    let duty = LaunchDuty {
-        shared: Arc::clone(&shared),
-        worker,
-        told: false,
-    };
-    async move {
-        // All of it moves in, so that it is dropped with the task.
-        let mut duty = duty;
-        let events = Arc::clone(&shared.reports) as Arc<dyn WorkerEvents>;
-        let started = shared.profile.start(worker, events).await;
-        duty.told = true;
-        match started {
-            Ok(handle) => shared.launched(worker, handle),
-            Err(error) => shared.launch_failed(worker, error),
         }
     }
 }
@@ -271,29 +267,35 @@ impl Drop for Timekeeper {
     }
 }
 
-impl Drop for LaunchDuty {
-    fn drop(&mut self) {
-        if !self.told {
-            let source = Arc::new(std::io::Error::other("the task that started it ended early"));
-            let program = std::path::PathBuf::from(self.shared.worker_name(self.worker).to_string());
-            self.shared
-                .launch_failed(self.worker, StartError::Spawn { program, source });
-        }
+// === impl Desk ===
+
+impl Desk {
+    pub(crate) fn new(shared: Weak<Shared>, worker: WorkerId) -> Self {
+        Self { shared, worker }
     }
 }
 
-// === impl Reports ===
-
-impl Completions for Reports {
+impl Completions for Desk {
     fn completed(&self, request: RequestId, outcome: Outcome) {
-        let Some(shared) = self.0.upgrade() else { return };
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
         shared.with_book(|book, after| {
-            let lost = matches!(outcome, Err(CallError::Lost(_) | CallError::NotSent));
-            let event = Event::Completed { request, lost };
+            let event = Event::Completed {
+                request,
+                worker: self.worker,
+                end: match outcome {
+                    Err(CallError::Lost(_)) => End::Lost,
+                    Err(CallError::NotSent) => End::NotSent,
+                    _ => End::Served,
+                },
+            };
             book.step(shared.clock.now(), event, Evidence::Outcome(outcome), after);
         });
     }
 }
+
+// === impl Reports ===
 
 impl WorkerEvents for Reports {
     fn ready(&self, worker: &WorkerName, facts: Arc<WorkerFacts>) {
@@ -310,10 +312,6 @@ impl WorkerEvents for Reports {
 
     fn exited(&self, worker: &WorkerName, report: ExitReport) {
         let Some(shared) = self.0.upgrade() else { return };
-        let ending = shared.with_book(|book, after| {
-            let report = book.keep_early_exit(worker.id, report)?;
-            Some(shared.ended(book, worker.id, &report, after))
-        });
-        shared.log(worker.id, ending);
+        launch::exited(&shared, worker.id, report);
     }
 }

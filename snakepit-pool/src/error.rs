@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use snakepit_config::PoolName;
-use snakepit_profile::{CallError, Executed, StartError};
+use snakepit_profile::{CallError, Executed, StartError, WorkerName};
+
+use crate::sessions::SessionError;
 
 /// Why a pool has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,6 +74,68 @@ pub enum PoolError {
         /// Why its last start failed, where one has.
         source: Option<StartError>,
     },
+    /// The worker of the call's session is full, and the call is not to wait for it.
+    #[error("worker {worker}, to which the session is bound, is busy")]
+    WorkerBusy {
+        /// Which worker.
+        worker: WorkerName,
+    },
+    /// The worker of the call's session is gone, with whatever the session kept in its memory. The next call of the
+    /// session goes to any worker.
+    #[error("worker {worker}, to which the session was bound, is gone")]
+    SessionWorkerUnavailable {
+        /// Which worker.
+        worker: WorkerName,
+    },
+    /// Too many workers have died in a short time, and none is ready.
+    #[error("pool `{pool}` is degraded: its workers die, and restarts have reached their limit")]
+    Degraded {
+        /// Which pool.
+        pool: PoolName,
+        /// Until the next start is tried; zero while one is.
+        retry_in: Duration,
+        /// Why its last start failed, where one has.
+        source: Option<StartError>,
+    },
+    /// Too many calls have failed in a row.
+    #[error("the circuit of pool `{pool}` is open: too many calls in a row have failed")]
+    CircuitOpen {
+        /// Which pool.
+        pool: PoolName,
+        /// Until a call may be tried; zero while one is.
+        retry_in: Duration,
+    },
+    /// The call was on several workers when they died. It is given to no other.
+    #[error("{workers} workers of pool `{pool}` died while they had this call of `{tool}`")]
+    Poisoned {
+        /// Which pool.
+        pool: PoolName,
+        /// The call's tool.
+        tool: String,
+        /// How many have died.
+        workers: u32,
+        /// How the last one died.
+        source: Option<Box<CallError>>,
+    },
+    /// The pool cannot have so many workers.
+    #[error("pool `{pool}` cannot have {asked} workers: {rule}")]
+    InvalidSize {
+        /// Which pool.
+        pool: PoolName,
+        /// What was asked for.
+        asked: u32,
+        /// What is allowed.
+        rule: String,
+    },
+    /// The pool has no such worker, or it is not in service.
+    #[error("worker {worker} is not in service")]
+    WorkerNotFound {
+        /// What was asked for.
+        worker: WorkerName,
+    },
+    /// The call's session cannot be used.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// A worker had the call, and it has no value.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -100,6 +164,14 @@ pub enum ErrorKind {
     Aborted,
     NotSent,
     WorkerLost,
+    WorkerBusy,
+    SessionWorkerUnavailable,
+    Degraded,
+    CircuitOpen,
+    Poisoned,
+    InvalidSize,
+    WorkerNotFound,
+    Session,
     Other,
 }
 
@@ -117,6 +189,14 @@ impl PoolError {
             Self::DeadlineExceeded { .. } => ErrorKind::DeadlineExceeded,
             Self::ShuttingDown { .. } => ErrorKind::ShuttingDown,
             Self::NotReady { .. } => ErrorKind::NotReady,
+            Self::WorkerBusy { .. } => ErrorKind::WorkerBusy,
+            Self::SessionWorkerUnavailable { .. } => ErrorKind::SessionWorkerUnavailable,
+            Self::Degraded { .. } => ErrorKind::Degraded,
+            Self::CircuitOpen { .. } => ErrorKind::CircuitOpen,
+            Self::Poisoned { .. } => ErrorKind::Poisoned,
+            Self::InvalidSize { .. } => ErrorKind::InvalidSize,
+            Self::WorkerNotFound { .. } => ErrorKind::WorkerNotFound,
+            Self::Session(_) => ErrorKind::Session,
             Self::Call(error) => match error {
                 CallError::Raised(_) => ErrorKind::Raised,
                 CallError::UnknownTool { .. } => ErrorKind::UnknownTool,
@@ -140,7 +220,15 @@ impl PoolError {
             | Self::PoolSaturated { .. }
             | Self::QueueTimeout { .. }
             | Self::ShuttingDown { .. }
-            | Self::NotReady { .. } => Executed::No,
+            | Self::NotReady { .. }
+            | Self::WorkerBusy { .. }
+            | Self::SessionWorkerUnavailable { .. }
+            | Self::Degraded { .. }
+            | Self::CircuitOpen { .. }
+            | Self::InvalidSize { .. }
+            | Self::WorkerNotFound { .. }
+            | Self::Session(_) => Executed::No,
+            Self::Poisoned { .. } => Executed::Maybe,
             Self::DeadlineExceeded { ran, .. } => *ran,
             Self::Call(error) => error.executed(),
         }
@@ -150,11 +238,23 @@ impl PoolError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::PoolSaturated { .. } | Self::QueueTimeout { .. } | Self::NotReady { .. } => true,
+            Self::PoolSaturated { .. }
+            | Self::QueueTimeout { .. }
+            | Self::NotReady { .. }
+            | Self::WorkerBusy { .. }
+            | Self::SessionWorkerUnavailable { .. }
+            | Self::Degraded { .. }
+            | Self::CircuitOpen { .. } => true,
             // Without a reason it is still starting.
             Self::PoolNotInitialized { source, .. } => source.is_none(),
             Self::Call(error) => matches!(error, CallError::NotSent | CallError::Busy { .. }),
-            Self::PoolNotFound { .. } | Self::DeadlineExceeded { .. } | Self::ShuttingDown { .. } => false,
+            Self::Session(error) => matches!(error, SessionError::Quota { .. }),
+            Self::PoolNotFound { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::ShuttingDown { .. }
+            | Self::Poisoned { .. }
+            | Self::InvalidSize { .. }
+            | Self::WorkerNotFound { .. } => false,
         }
     }
 
@@ -169,6 +269,14 @@ impl PoolError {
             Self::DeadlineExceeded { .. } => "SP0405",
             Self::ShuttingDown { .. } => "SP0406",
             Self::NotReady { .. } => "SP0407",
+            Self::WorkerBusy { .. } => "SP0408",
+            Self::SessionWorkerUnavailable { .. } => "SP0409",
+            Self::Degraded { .. } => "SP0410",
+            Self::CircuitOpen { .. } => "SP0411",
+            Self::Poisoned { .. } => "SP0412",
+            Self::InvalidSize { .. } => "SP0417",
+            Self::WorkerNotFound { .. } => "SP0418",
+            Self::Session(error) => error.code(),
             Self::Call(error) => error.code(),
         }
     }
@@ -190,7 +298,30 @@ impl PoolError {
             }
             Self::QueueTimeout { .. } => Some("raise `pool_size` or `queue_timeout`".to_owned()),
             Self::DeadlineExceeded { .. } => Some("give the call a longer `timeout`".to_owned()),
-            Self::PoolNotFound { .. } | Self::ShuttingDown { .. } | Self::Call(_) => None,
+            Self::WorkerBusy { .. } => {
+                Some("try again when its call has ended, or use the affinity `strict_queue`".to_owned())
+            }
+            Self::SessionWorkerUnavailable { .. } => {
+                Some("build up again what the session kept in the worker, then call again".to_owned())
+            }
+            Self::Degraded { retry_in, source, .. } => {
+                Some(match source.as_ref().and_then(StartError::hint) {
+                    Some(hint) => hint,
+                    None => format!("look at why its workers die; it tries again in {retry_in:.1?}"),
+                })
+            }
+            Self::CircuitOpen { retry_in, .. } => Some(format!(
+                "look at why its calls fail; one is tried in {retry_in:.1?}"
+            )),
+            Self::Poisoned { .. } => {
+                Some("do not send this call again before the crash is understood".to_owned())
+            }
+            Self::Session(error) => error.hint(),
+            Self::PoolNotFound { .. }
+            | Self::ShuttingDown { .. }
+            | Self::InvalidSize { .. }
+            | Self::WorkerNotFound { .. }
+            | Self::Call(_) => None,
         }
     }
 }
@@ -199,7 +330,7 @@ impl PoolError {
 
 impl ErrorKind {
     /// Every kind, in order.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::PoolNotFound,
         Self::PoolNotInitialized,
         Self::PoolSaturated,
@@ -215,6 +346,14 @@ impl ErrorKind {
         Self::Aborted,
         Self::NotSent,
         Self::WorkerLost,
+        Self::WorkerBusy,
+        Self::SessionWorkerUnavailable,
+        Self::Degraded,
+        Self::CircuitOpen,
+        Self::Poisoned,
+        Self::InvalidSize,
+        Self::WorkerNotFound,
+        Self::Session,
         Self::Other,
     ];
 }

@@ -7,6 +7,10 @@
 //!   caller was answered.
 //! - One deadline covers queue and run. Nothing is dispatched at or after it.
 //! - A pool that cannot start refuses its calls at once and harms no other.
+//! - Workers are renewed by age, calls or memory without a failed call: the successor is ready first.
+//! - Dead workers are replaced, but only so often; beyond that the pool is degraded until a trial start succeeds.
+//! - A call that its caller says is idempotent is tried again when its worker died, unless it seems to be the cause.
+//! - A session stays with its worker as far as its calls ask for it.
 //! - Every error says whether the code ran.
 //!
 //! ```no_run
@@ -22,10 +26,8 @@
 //! let answer = pools
 //!     .default_pool()?
 //!     .call(PoolCall {
-//!         tool: "mean".into(),
-//!         arguments: vec![0x80].into(), // an empty map
 //!         timeout: Some(Duration::from_secs(5)),
-//!         traceparent: None,
+//!         ..PoolCall::new("mean", vec![0x80]) // with an empty map of arguments
 //!     })
 //!     .await?;
 //! println!("worker {} ran it in {:?}", answer.receipt.worker, answer.receipt.run_time);
@@ -39,7 +41,7 @@
 //! and carries out what it says.
 //!
 //! Not here: what a worker is and how it is started (`snakepit-profile`), processes and the wire (`snakepit-grpc`), and
-//! values: arguments and results are bytes. A call is never tried again by itself.
+//! values: arguments and results are bytes.
 
 mod book;
 mod call;
@@ -47,19 +49,23 @@ mod clock;
 pub mod core;
 mod driver;
 mod error;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pools do not write to it yet"))]
+mod events;
 mod journal;
+mod launch;
+mod measure;
 mod pool;
 mod pools;
+mod roster;
 mod sessions;
 mod stats;
 mod supervised;
 
 pub use call::{Answer, PoolCall, Receipt};
 pub use clock::{Clock, TokioClock};
-pub use core::WorkerState;
+pub use core::{Priority, RecycleReason, WorkerState};
 pub use error::{ErrorKind, PoolError};
+pub use events::{Events, ExitCause, Observed, PoolEvent, PoolEventKind, RecycleReport};
 pub use pool::{Pool, WorkerHandle};
-pub use pools::Pools;
-pub use sessions::{NameFault, SessionError, SessionId, SessionInfo, SessionUse, Sessions};
+pub use pools::{Pools, PoolsOptions};
+pub use sessions::{NameFault, SessionError, SessionInfo, SessionUse, Sessions};
 pub use stats::{PoolStats, PoolsStats};

@@ -1,20 +1,20 @@
 //! The handle of one pool.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use snakepit_config::{PoolName, PoolSettings, ProfileKind};
 use snakepit_profile::{RequestId, WorkerFacts, WorkerName, WorkerProfile};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::book::Evidence;
 use crate::call::{Answer, PoolCall};
-use crate::clock::Clock;
-use crate::core::{Event, Milestones, WorkerState};
-use crate::driver::Shared;
+use crate::core::{Event, Milestones, Phase, RecycleReason, WorkerState};
+use crate::driver::{Shared, Surroundings};
 use crate::error::{ErrorKind, PoolError};
+use crate::sessions::{SessionUse, Sessions};
 use crate::stats::PoolStats;
 
 /// One pool. Clones are handles of the same pool; when the last one is dropped its workers are killed.
@@ -22,7 +22,10 @@ use crate::stats::PoolStats;
 pub struct Pool(Arc<Keeper>);
 
 /// Kills the workers when nobody can use them any more.
-struct Keeper(Arc<Shared>);
+struct Keeper {
+    shared: Arc<Shared>,
+    sessions: Sessions,
+}
 
 /// One worker, as reports and tests see it.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct WorkerHandle {
     pub load: u32,
     /// Calls that it can run at once.
     pub capacity: u32,
+    /// Calls that it has finished.
+    pub finished: u64,
     /// What it said of itself, once it is ready.
     pub facts: Option<Arc<WorkerFacts>>,
 }
@@ -53,17 +58,22 @@ impl Pool {
     pub(crate) fn open(
         settings: &PoolSettings,
         profile: Arc<dyn WorkerProfile>,
-        clock: Arc<dyn Clock>,
-        runtime: Handle,
-        seed: u64,
+        surroundings: Surroundings,
+        sessions: Sessions,
     ) -> Self {
-        Self(Arc::new(Keeper(Shared::open(
-            settings, profile, clock, runtime, seed,
-        ))))
+        let shared = Shared::open(settings, profile, surroundings);
+        // A session that ends is ended here as well; the sessions do not keep the pool alive.
+        let pool = Arc::downgrade(&shared);
+        sessions.on_end(Box::new(move |session| {
+            if let Some(shared) = pool.upgrade() {
+                shared.tell(Event::SessionEnded { session });
+            }
+        }));
+        Self(Arc::new(Keeper { shared, sessions }))
     }
 
     fn shared(&self) -> &Shared {
-        &self.0.0
+        &self.0.shared
     }
 
     /// Its name.
@@ -85,10 +95,15 @@ impl Pool {
     /// Every [`PoolError`] but those about names and waiting for a pool.
     pub async fn call(&self, call: PoolCall) -> Result<Answer, PoolError> {
         let shared = self.shared();
+        // Held until the answer: a session does not expire under its call.
+        let session = match &call.session {
+            Some(name) => Some(self.enter(name)?),
+            None => None,
+        };
         let (caller, answer) = oneshot::channel();
         let mut cancel = CancelOnDrop {
             shared,
-            request: Some(shared.submit(call, caller)),
+            request: Some(shared.submit(call, session.as_ref().map(SessionUse::id), caller)),
         };
         let answer = answer.await;
         cancel.request = None;
@@ -96,6 +111,15 @@ impl Pool {
             Err(PoolError::ShuttingDown {
                 pool: shared.name.clone(),
             })
+        })
+    }
+
+    fn enter(&self, session: &str) -> Result<SessionUse, PoolError> {
+        self.0.sessions.enter(session).map_err(|error| {
+            let mut book = self.shared().book.lock();
+            book.refused += 1;
+            book.errors[ErrorKind::Session as usize] += 1;
+            error.into()
         })
     }
 
@@ -115,22 +139,25 @@ impl Pool {
         if book.core.milestones().failed {
             return Vec::new();
         }
-        book.core
+        let mut workers: Vec<_> = book
+            .core
             .workers()
-            .zip(&book.occupants)
-            .filter(|(worker, _)| worker.state.has_process())
-            .map(|(worker, occupant)| WorkerHandle {
-                name: WorkerName {
-                    pool: self.shared().name.clone(),
-                    id: worker.id,
-                },
-                pid: occupant.pid,
-                state: worker.state,
-                load: worker.load,
-                capacity: worker.capacity,
-                facts: occupant.facts.clone(),
+            .filter(|worker| worker.state.has_process())
+            .filter_map(|worker| {
+                let occupant = book.roster.get(worker.id)?;
+                Some(WorkerHandle {
+                    name: book.worker_name(worker.id),
+                    pid: occupant.pid,
+                    state: worker.state,
+                    load: worker.load,
+                    capacity: worker.capacity,
+                    finished: worker.finished,
+                    facts: occupant.facts.clone(),
+                })
             })
-            .collect()
+            .collect();
+        workers.sort_by_key(|worker| worker.name.id);
+        workers
     }
 
     /// Its numbers.
@@ -143,17 +170,12 @@ impl Pool {
             .workers
             .iter()
             .filter(|worker| worker.state == WorkerState::Ready);
-        let errors: BTreeMap<_, _> = ErrorKind::ALL
-            .into_iter()
-            .zip(book.errors)
-            .filter(|&(_, count)| count > 0)
-            .collect();
         PoolStats {
             requests: counters.accepted,
-            refused: counters.refused,
+            refused: counters.refused + book.refused,
             completed: book.completed,
             cancelled: counters.cancelled,
-            errors,
+            errors: book.errors_by_kind(),
             running: snapshot.running,
             lingering: snapshot.lingering,
             queued: snapshot.queued,
@@ -170,7 +192,86 @@ impl Pool {
             load: snapshot.workers.iter().map(|worker| worker.load).sum(),
             capacity: ready.map(|worker| worker.capacity).sum(),
             restarts: counters.restarts,
+            retried: counters.retried,
+            recycled: RecycleReason::ALL
+                .into_iter()
+                .zip(counters.recycled)
+                .filter(|&(_, count)| count > 0)
+                .collect(),
+            last_recycled: book.last_recycled.clone(),
+            degraded: snapshot.degraded,
         }
+    }
+
+    /// Renews a worker: another one is started in its place, and once that is ready, it finishes what it has and goes. No
+    /// call fails by it. Returns at once; [`Pools::events`](crate::Pools::events) tells when it is done.
+    ///
+    /// # Errors
+    /// [`PoolError::WorkerNotFound`] unless it is ready.
+    pub fn recycle(&self, worker: &WorkerName) -> Result<(), PoolError> {
+        let shared = self.shared();
+        let id = worker.id;
+        let found = worker.pool == shared.name
+            && shared.with_book(|book, after| {
+                let ready = |it: &crate::core::WorkerSnapshot| it.id == id && it.state == WorkerState::Ready;
+                let found = book.core.workers().any(|it| ready(&it));
+                book.step(
+                    shared.clock.now(),
+                    Event::RecycleRequested { worker: id },
+                    Evidence::None,
+                    after,
+                );
+                found
+            });
+        if found {
+            return Ok(());
+        }
+        Err(PoolError::WorkerNotFound {
+            worker: worker.clone(),
+        })
+    }
+
+    /// Renews every worker that is ready, as many at a time as `surge_max` allows.
+    pub fn recycle_all(&self) {
+        let shared = self.shared();
+        shared.with_book(|book, after| {
+            let now = shared.clock.now();
+            for worker in book.core.workers().collect::<Vec<_>>() {
+                let event = Event::RecycleRequested { worker: worker.id };
+                book.step(now, event, Evidence::None, after);
+            }
+        });
+    }
+
+    /// Changes the number of its workers. More are started like the first; of those that go, the calls finish.
+    ///
+    /// # Errors
+    /// [`PoolError::InvalidSize`] for none or more than `max_workers`, [`PoolError::ShuttingDown`] and
+    /// [`PoolError::PoolNotInitialized`] for a pool that ends or has failed.
+    pub fn resize(&self, size: u32) -> Result<(), PoolError> {
+        let shared = self.shared();
+        let most = shared.size_max;
+        let invalid = || PoolError::InvalidSize {
+            pool: shared.name.clone(),
+            asked: size,
+            rule: format!("1 to {most}, by `max_workers`"),
+        };
+        let size = NonZeroU32::new(size)
+            .filter(|&size| size <= most)
+            .ok_or_else(invalid)?;
+        shared.with_book(|book, after| {
+            book.step(shared.clock.now(), Event::Resized { size }, Evidence::None, after);
+            match book.core.phase() {
+                Phase::Open => Ok(()),
+                Phase::Failed => Err(PoolError::PoolNotInitialized {
+                    pool: shared.name.clone(),
+                    source: book.start_error.clone(),
+                }),
+                Phase::Draining | Phase::Closing => Err(PoolError::ShuttingDown {
+                    pool: shared.name.clone(),
+                }),
+            }
+        })
     }
 
     /// Waits until a worker is ready.
@@ -262,7 +363,7 @@ impl fmt::Debug for Pool {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.0.tell(Event::Abandoned);
+        self.shared.tell(Event::Abandoned);
     }
 }
 

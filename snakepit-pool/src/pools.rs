@@ -1,6 +1,7 @@
 //! All pools together.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +11,52 @@ use snakepit_profile::{WorkerName, WorkerProfile};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, TokioClock};
+use crate::driver::Surroundings;
 use crate::error::PoolError;
+use crate::events::{EventJournal, Events, journal};
 use crate::pool::Pool;
+use crate::sessions::Sessions;
 use crate::stats::{PoolStats, PoolsStats};
+use crate::supervised::Supervised;
 
 /// Named pools side by side, each with workers of its own. Clones are handles of the same pools.
-#[derive(Debug, Clone)]
-pub struct Pools {
+#[derive(Clone)]
+pub struct Pools(Arc<Inner>);
+
+struct Inner {
     /// In the order of the configuration: the first is the default pool.
-    pools: Arc<[Pool]>,
+    pools: Vec<Pool>,
+    sessions: Sessions,
+    journal: Arc<EventJournal>,
+    /// Sweeps sessions for as long as there are pools.
+    _sweeper: Supervised,
+}
+
+/// What pools start with, beside their settings.
+#[derive(Clone)]
+pub struct PoolsOptions {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Of the jitter in every pause. Hosts that start together must not retry together: drawn at random by default.
+    pub seed: u64,
+    /// A session that was not used for so long ends.
+    pub session_ttl: Duration,
+    /// Most sessions at once.
+    pub session_max: NonZeroU32,
+}
+
+/// Time between two looks for sessions that nobody uses any more.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+impl Default for PoolsOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(TokioClock::new()),
+            seed: RandomState::new().build_hasher().finish(),
+            session_ttl: Duration::from_hours(1),
+            session_max: NonZeroU32::new(10_000).unwrap_or(NonZeroU32::MAX),
+        }
+    }
 }
 
 impl Pools {
@@ -29,29 +67,55 @@ impl Pools {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start(pools: Vec<(PoolSettings, Arc<dyn WorkerProfile>)>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
-        Self::start_with_clock(pools, &clock)
+        Self::start_with(pools, PoolsOptions::default())
     }
 
-    /// As [`Pools::start`], with time from `clock`.
+    /// As [`Pools::start`], with `options`.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn start_with_clock(
-        pools: Vec<(PoolSettings, Arc<dyn WorkerProfile>)>,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
+    pub fn start_with(pools: Vec<(PoolSettings, Arc<dyn WorkerProfile>)>, options: PoolsOptions) -> Self {
+        let PoolsOptions {
+            clock,
+            seed,
+            session_ttl,
+            session_max,
+        } = options;
         let runtime = Handle::current();
-        let pools = pools
-            .into_iter()
-            .map(|(settings, profile)| {
-                // Hosts that start together must not retry together: each pool draws a seed of its own.
-                let seed = RandomState::new().build_hasher().finish();
-                Pool::open(&settings, profile, Arc::clone(clock), runtime.clone(), seed)
-            })
-            .collect();
-        Self { pools }
+        let journal = Arc::new(journal());
+        let sessions = Sessions::new(session_ttl, session_max, Arc::clone(&clock));
+        let open = |(number, (settings, profile)): (u64, (PoolSettings, _))| {
+            let surroundings = Surroundings {
+                clock: Arc::clone(&clock),
+                runtime: runtime.clone(),
+                journal: Arc::clone(&journal),
+                // Each pool draws its own noise.
+                seed: seed.wrapping_add(number),
+            };
+            Pool::open(&settings, profile, surroundings, sessions.clone())
+        };
+        let pools = (0..).zip(pools).map(open).collect();
+        let sweeper = Supervised::new(runtime);
+        sweeper.spawn(sweep(sessions.clone(), clock));
+        Self(Arc::new(Inner {
+            pools,
+            sessions,
+            journal,
+            _sweeper: sweeper,
+        }))
+    }
+
+    /// The sessions of all pools.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// What happens in the pools from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::of(&self.0.journal)
     }
 
     /// The pool of this name.
@@ -59,12 +123,11 @@ impl Pools {
     /// # Errors
     /// [`PoolError::PoolNotFound`], with the names there are.
     pub fn pool(&self, name: &str) -> Result<&Pool, PoolError> {
-        self.pools
-            .iter()
+        self.iter()
             .find(|pool| pool.name().as_str() == name)
             .ok_or_else(|| PoolError::PoolNotFound {
                 pool: name.to_owned(),
-                available: self.pools.iter().map(|pool| pool.name().to_string()).collect(),
+                available: self.iter().map(|pool| pool.name().to_string()).collect(),
             })
     }
 
@@ -73,7 +136,7 @@ impl Pools {
     /// # Errors
     /// [`PoolError::PoolNotFound`] if there is no pool at all, which a checked configuration rules out.
     pub fn default_pool(&self) -> Result<&Pool, PoolError> {
-        self.pools.first().ok_or_else(|| PoolError::PoolNotFound {
+        self.0.pools.first().ok_or_else(|| PoolError::PoolNotFound {
             pool: "default".to_owned(),
             available: Vec::new(),
         })
@@ -81,7 +144,7 @@ impl Pools {
 
     /// Every pool, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Pool> {
-        self.pools.iter()
+        self.0.pools.iter()
     }
 
     /// Waits until every pool has a ready worker.
@@ -128,5 +191,19 @@ impl Pools {
     /// stopped. Returns when the last one has ended, after twice the longest `grace` at the latest.
     pub async fn shutdown(&self) {
         join_all(self.iter().map(|pool| pool.shutdown(pool.grace()))).await;
+    }
+}
+
+impl std::fmt::Debug for Pools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pools").field(&self.0.pools).finish()
+    }
+}
+
+/// Ends the sessions that nobody uses any more, again and again.
+async fn sweep(sessions: Sessions, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep_until(clock.now().after(SWEEP_INTERVAL)).await;
+        sessions.sweep();
     }
 }

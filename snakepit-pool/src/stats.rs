@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use snakepit_config::PoolName;
 
+use crate::core::RecycleReason;
 use crate::error::ErrorKind;
+use crate::events::RecycleReport;
 
 /// One pool's numbers, or the sum of several.
 ///
@@ -41,8 +43,16 @@ pub struct PoolStats {
     pub load: u32,
     /// Slots of the ready workers.
     pub capacity: u32,
-    /// Workers that replaced another.
+    /// Workers that replaced another, for whatever reason.
     pub restarts: u64,
+    /// Attempts of idempotent calls after their first.
+    pub retried: u64,
+    /// Workers that were renewed while they were well. Reasons that never came are left out.
+    pub recycled: BTreeMap<RecycleReason, u64>,
+    /// The last of them; in the sum of several pools, none.
+    pub last_recycled: Option<RecycleReport>,
+    /// Restarts have reached their limit, and a trial start is awaited; in the sum, for any of the pools.
+    pub degraded: bool,
 }
 
 /// All pools' numbers.
@@ -74,5 +84,11 @@ impl PoolStats {
         self.load += other.load;
         self.capacity += other.capacity;
         self.restarts += other.restarts;
+        self.retried += other.retried;
+        for (&reason, count) in &other.recycled {
+            *self.recycled.entry(reason).or_default() += count;
+        }
+        self.last_recycled = None;
+        self.degraded |= other.degraded;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use snakepit_config::{ConfigBuilder, PoolConfig};
 use snakepit_grpc::host::Host;
 use snakepit_grpc::values::Limits;
-use snakepit_pool::Pools;
+use snakepit_pool::{Pools, PoolsOptions};
 use snakepit_profile::{Launcher, PythonProfile};
 use snakepit_pyenv::{Bridge, Progress};
 
@@ -69,7 +69,9 @@ impl Builder {
     /// [`Error::Host`] where no private folder or socket can be made. Nothing has been started then.
     pub async fn start(mut self) -> Result<Snakepit, Error> {
         let progress = self.progress.take().unwrap_or_else(|| Arc::new(LogProgress));
-        let plans = self.plan().await?;
+        let settings = self.config.build()?;
+        let sessions = settings.sessions;
+        let plans = blocking(move || plan::pools(settings)).await?;
         let plans = blocking(move || plan::with_bridges(plans, &*progress)).await?;
         let host = Host::bind()?;
 
@@ -87,12 +89,16 @@ impl Builder {
                 launcher,
             )) as _
         };
-        let pools = Pools::start(
-            plans
-                .iter()
-                .map(|(plan, bridge)| (plan.settings.clone(), profile(plan, bridge)))
-                .collect(),
-        );
+        let options = PoolsOptions {
+            session_ttl: sessions.ttl,
+            session_max: sessions.max,
+            ..PoolsOptions::default()
+        };
+        let pools = plans
+            .iter()
+            .map(|(plan, bridge)| (plan.settings.clone(), profile(plan, bridge)))
+            .collect();
+        let pools = Pools::start_with(pools, options);
         let entries = pools
             .iter()
             .zip(&plans)

@@ -2,14 +2,17 @@
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use snakepit_config::Affinity;
 use snakepit_grpc::values::{self, Fields, ValueError};
-use snakepit_pool::{PoolCall, Receipt};
+use snakepit_pool::{PoolCall, Priority, Receipt};
 
 use crate::error::Error;
 use crate::pit::Snakepit;
@@ -21,11 +24,10 @@ use crate::pit::Snakepit;
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<'p, T> {
     pit: &'p Snakepit,
-    tool: Arc<str>,
     pool: Option<String>,
+    /// Everything but the arguments.
+    call: PoolCall,
     arguments: Result<Fields, ValueError>,
-    timeout: Option<Duration>,
-    traceparent: Option<Arc<str>>,
     result: PhantomData<fn() -> T>,
 }
 
@@ -39,11 +41,9 @@ impl<'p, T> Call<'p, T> {
     pub(crate) fn new(pit: &'p Snakepit, tool: &str) -> Self {
         Self {
             pit,
-            tool: tool.into(),
             pool: None,
+            call: PoolCall::new(tool, Bytes::new()),
             arguments: Ok(Fields::default()),
-            timeout: None,
-            traceparent: None,
             result: PhantomData,
         }
     }
@@ -76,13 +76,47 @@ impl<'p, T> Call<'p, T> {
 
     /// Gives the call this long, in the queue and in Python together, instead of the pool's `call_timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.call.timeout = Some(timeout);
         self
     }
 
     /// Sends this W3C trace context with the call.
     pub fn traceparent(mut self, traceparent: &str) -> Self {
-        self.traceparent = Some(traceparent.into());
+        self.call.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Makes the call part of a session, which begins with its first call. By the pool's `affinity`, or this call's, it
+    /// goes to the worker that served the session last.
+    pub fn session(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.call.session = Some(name.into());
+        self
+    }
+
+    /// What the call expects of its session's last worker, instead of the pool's `affinity`.
+    pub fn affinity(mut self, affinity: Affinity) -> Self {
+        self.call.affinity = Some(affinity);
+        self
+    }
+
+    /// Who goes first of the calls that wait. None waits for ever: one of low priority is overtaken only by calls that
+    /// come less than ten seconds after it, one of normal priority by those that come less than five.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.call.priority = priority;
+        self
+    }
+
+    /// Says whether running the call twice does no harm, whatever its tool says. Only such a call is tried again after
+    /// its worker has died.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.call.idempotent = Some(idempotent);
+        self
+    }
+
+    /// How often an idempotent call is given to a worker, instead of the pool's `retry_attempts`. After the second death
+    /// it is given to no other, whatever this says.
+    pub fn attempts(mut self, attempts: NonZeroU32) -> Self {
+        self.call.attempts = Some(attempts);
         self
     }
 
@@ -96,27 +130,19 @@ impl<T: DeserializeOwned> Call<'_, T> {
     async fn make(self) -> Result<(T, Receipt), Error> {
         let Self {
             pit,
-            tool,
             pool,
+            mut call,
             arguments,
-            timeout,
-            traceparent,
             ..
         } = self;
+        let tool = Arc::clone(&call.tool);
         let entry = pit.entry(pool.as_deref())?;
-        let arguments = arguments
+        call.arguments = arguments
             .and_then(|fields| fields.finish(&entry.limits))
             .map_err(|source| Error::Arguments {
                 tool: Arc::clone(&tool),
                 source,
             })?;
-
-        let call = PoolCall {
-            tool: Arc::clone(&tool),
-            arguments,
-            timeout,
-            traceparent,
-        };
         let answer = entry.pool.call(call).await?;
         let value = values::decode(&answer.reply.value, &entry.limits)
             .map_err(|source| Error::Result { tool, source })?;

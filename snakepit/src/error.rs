@@ -6,7 +6,7 @@ use std::sync::Arc;
 use snakepit_config::ConfigErrors;
 use snakepit_grpc::host::HostError;
 use snakepit_grpc::values::ValueError;
-use snakepit_pool::PoolError;
+use snakepit_pool::{PoolError, SessionError};
 use snakepit_profile::{CallError, Executed, PythonError, StartError, WorkerLost};
 use snakepit_pyenv::{BridgeError, FindError};
 
@@ -58,6 +58,18 @@ pub enum Error {
         /// What does not fit.
         source: ValueError,
     },
+    /// A value of a session cannot be kept, or is not of the type that was asked for.
+    #[error("the value `{key}` of session `{session}` cannot be {}", if *.kept { "read as what was asked for" } else { "kept" })]
+    SessionValue {
+        /// The session.
+        session: String,
+        /// The value's key.
+        key: String,
+        /// It was kept, and was to be read.
+        kept: bool,
+        /// What does not fit.
+        source: ValueError,
+    },
     /// The program's runtime ended while the pit was being put together.
     #[error("the runtime ended before the pit was ready to start: {reason}")]
     Interrupted {
@@ -89,9 +101,11 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config(_) | Self::Interpreter { .. } | Self::Bridge { .. } | Self::Arguments { .. } => {
-                ErrorKind::Usage
-            }
+            Self::Config(_)
+            | Self::Interpreter { .. }
+            | Self::Bridge { .. }
+            | Self::Arguments { .. }
+            | Self::SessionValue { .. } => ErrorKind::Usage,
             Self::Host(_) | Self::Interrupted { .. } => ErrorKind::System,
             Self::Result { .. } => ErrorKind::Python,
             Self::Pool(error) => pool_kind(error),
@@ -126,6 +140,7 @@ impl Error {
             Self::Arguments { .. } => "SP0601",
             Self::Result { .. } => "SP0602",
             Self::Interrupted { .. } => "SP0603",
+            Self::SessionValue { .. } => "SP0604",
         }
     }
 
@@ -137,7 +152,9 @@ impl Error {
             Self::Bridge { source, .. } => source.hint(),
             Self::Host(error) => error.hint().map(str::to_owned),
             Self::Pool(error) => error.hint(),
-            Self::Arguments { source, .. } | Self::Result { source, .. } => source.hint().map(str::to_owned),
+            Self::Arguments { source, .. }
+            | Self::Result { source, .. }
+            | Self::SessionValue { source, .. } => source.hint().map(str::to_owned),
             Self::Config(_) | Self::Interrupted { .. } => None,
         }
     }
@@ -155,9 +172,11 @@ impl Error {
     #[must_use]
     pub fn start_error(&self) -> Option<&StartError> {
         match self {
-            Self::Pool(PoolError::PoolNotInitialized { source, .. } | PoolError::NotReady { source, .. }) => {
-                source.as_ref()
-            }
+            Self::Pool(
+                PoolError::PoolNotInitialized { source, .. }
+                | PoolError::NotReady { source, .. }
+                | PoolError::Degraded { source, .. },
+            ) => source.as_ref(),
             _ => None,
         }
     }
@@ -166,7 +185,8 @@ impl Error {
     #[must_use]
     pub fn worker_lost(&self) -> Option<&WorkerLost> {
         match self {
-            Self::Pool(PoolError::Call(CallError::Lost(lost))) => Some(lost),
+            Self::Pool(PoolError::Call(error)) => lost(error),
+            Self::Pool(PoolError::Poisoned { source, .. }) => source.as_deref().and_then(lost),
             _ => None,
         }
     }
@@ -199,9 +219,21 @@ impl fmt::Debug for Error {
     }
 }
 
+fn lost(error: &CallError) -> Option<&WorkerLost> {
+    match error {
+        CallError::Lost(lost) => Some(lost),
+        _ => None,
+    }
+}
+
 fn pool_kind(error: &PoolError) -> ErrorKind {
     match error {
-        PoolError::PoolNotFound { .. } => ErrorKind::Usage,
+        PoolError::PoolNotFound { .. } | PoolError::InvalidSize { .. } | PoolError::WorkerNotFound { .. } => {
+            ErrorKind::Usage
+        }
+        PoolError::Session(SessionError::Quota { .. }) => ErrorKind::Refused,
+        PoolError::Session(_) => ErrorKind::Usage,
+        PoolError::Poisoned { .. } => ErrorKind::WorkerLost,
         // A pool that will never start needs its user; one that merely has not started yet needs time.
         PoolError::PoolNotInitialized {
             source: Some(error), ..

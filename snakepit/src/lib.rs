@@ -38,21 +38,25 @@ mod call;
 mod error;
 mod pit;
 mod plan;
+mod session;
 
 pub use builder::Builder;
 pub use call::{Call, CallWithReceipt};
 pub use error::{Error, ErrorKind};
 pub use pit::Snakepit;
 pub use plan::PoolPlan;
+pub use session::Session;
 
 pub use snakepit_config::{
-    CapacityStrategy, ConfigBuilder, ConfigErrors, ExplicitPython, InheritEnv, PoolConfig, PoolSettings,
-    ProfileKind, Settings, TimeoutProfile, WorkerProfileChoice,
+    Affinity, BreakerSettings, CapacityStrategy, ConfigBuilder, ConfigErrors, ExplicitPython, InheritEnv,
+    PoolConfig, PoolSettings, ProfileKind, SessionSettings, Settings, TimeoutProfile, WorkerProfileChoice,
 };
 pub use snakepit_grpc::host::{Host, HostError, Lifeline};
 pub use snakepit_grpc::values::ValueError;
 pub use snakepit_pool::{
-    ErrorKind as PoolErrorKind, Pool, PoolError, PoolStats, PoolsStats, Receipt, WorkerHandle, WorkerState,
+    ErrorKind as PoolErrorKind, Events, ExitCause, Observed, Pool, PoolError, PoolEvent, PoolEventKind,
+    PoolStats, PoolsStats, Priority, Receipt, RecycleReason, RecycleReport, SessionError, SessionInfo,
+    WorkerHandle, WorkerState,
 };
 pub use snakepit_profile::{
     CallError, Executed, Exit, PythonError, PythonFrame, StartError, Tool, WorkerFacts, WorkerLost,

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use snakepit_grpc::host::Host;
 use snakepit_grpc::values::Limits;
-use snakepit_pool::{Pool, PoolError, Pools, PoolsStats};
+use snakepit_pool::{Events, Pool, PoolError, Pools, PoolsStats, SessionInfo, Sessions};
 use snakepit_profile::WorkerName;
 
 use crate::builder::Builder;
 use crate::call::Call;
 use crate::error::Error;
+use crate::session::Session;
 
 /// Named pools of Python workers, running.
 ///
@@ -89,6 +90,24 @@ impl Snakepit {
         self.pools.workers()
     }
 
+    /// A session: values that the host keeps, and calls that stay with a worker. It begins with its first use.
+    #[must_use]
+    pub fn session<'p>(&'p self, name: &'p str) -> Session<'p> {
+        Session::new(self, name)
+    }
+
+    /// Every session there is, by name.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        self.pools.sessions().list()
+    }
+
+    /// What happens in the pools from now on. A slow subscriber loses events, and knows how many.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.pools.events()
+    }
+
     /// Numbers of every pool, and in total.
     #[must_use]
     pub fn stats(&self) -> PoolsStats {
@@ -100,6 +119,10 @@ impl Snakepit {
     pub async fn shutdown(self) {
         self.pools.shutdown().await;
         self.host.shutdown().await;
+    }
+
+    pub(crate) fn session_store(&self) -> &Sessions {
+        self.pools.sessions()
     }
 
     pub(crate) fn entry(&self, pool: Option<&str>) -> Result<&Entry, PoolError> {

@@ -1,10 +1,13 @@
 //! What goes into the core, and what comes out.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use snakepit_config::Affinity;
 use snakepit_profile::{RequestId, WorkerId};
 
-use super::Moment;
+use super::notice::Notice;
+use super::{Moment, SessionId};
 
 /// Something that has happened. Any event is defined in any state; one that makes no sense there does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +18,8 @@ pub enum Event {
     Submitted {
         /// Its id.
         request: RequestId,
-        /// When its caller stops waiting.
-        deadline: Moment,
+        /// How it is to be served.
+        terms: Terms,
     },
     /// A caller no longer waits.
     Cancelled {
@@ -56,8 +59,32 @@ pub enum Event {
     Completed {
         /// Which call.
         request: RequestId,
-        /// It ended because its worker has died or never got it: nothing more is to be given to that worker.
-        lost: bool,
+        /// Which worker. A request that was lost with one worker may be on another now.
+        worker: WorkerId,
+        /// How it ended.
+        end: End,
+    },
+    /// A worker's memory was measured.
+    Sampled {
+        /// Which worker.
+        worker: WorkerId,
+        /// What it uses, in bytes.
+        memory: u64,
+    },
+    /// A worker is to be renewed.
+    RecycleRequested {
+        /// Which worker.
+        worker: WorkerId,
+    },
+    /// The pool is to have another number of workers.
+    Resized {
+        /// How many, at most [`CoreConfig::size_max`](super::CoreConfig::size_max).
+        size: NonZeroU32,
+    },
+    /// A session has ended: it is not heard of again.
+    SessionEnded {
+        /// Which one.
+        session: SessionId,
     },
     /// Nothing new is to be accepted; what there is finishes, then the workers stop.
     DrainRequested,
@@ -68,6 +95,44 @@ pub enum Event {
     },
     /// Nobody can use the pool any more.
     Abandoned,
+}
+
+/// How a request is to be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// When its caller stops waiting.
+    pub deadline: Moment,
+    /// Who goes first of those that wait.
+    pub priority: Priority,
+    /// The session it belongs to.
+    pub session: Option<SessionId>,
+    /// What it expects of the worker that served its session last. Means nothing without a session.
+    pub affinity: Affinity,
+    /// How often it may be given to a worker that then dies: once, unless running it again does no harm.
+    pub attempts: NonZeroU32,
+}
+
+/// Who goes first of those that wait. Nobody waits for ever: see [`CoreConfig::AGEING`](super::CoreConfig::AGEING).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Priority {
+    /// Work that can wait.
+    Low,
+    /// Everything else.
+    #[default]
+    Normal,
+    /// Somebody is waiting.
+    High,
+}
+
+/// How a call ended on its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With a value or an error; the worker goes on.
+    Served,
+    /// With its worker, which has died. It may have run.
+    Lost,
+    /// Its worker died before it got it. It did not run.
+    NotSent,
 }
 
 /// Something the driver must do, in this order.
@@ -116,6 +181,8 @@ pub enum Action {
         /// Why.
         reason: KillReason,
     },
+    /// Tell whoever listens.
+    Note(Notice),
 }
 
 /// How a request ended.
@@ -125,6 +192,33 @@ pub enum Verdict {
     Reported(Service),
     /// Its worker has ended.
     WorkerLost(Service),
+    /// It was on so many workers when they died that it is given to no other.
+    Poisoned {
+        /// By whom it was served last.
+        service: Service,
+        /// How many have died.
+        workers: u32,
+    },
+    /// The worker of its session is full, and it does not want to wait.
+    WorkerBusy {
+        /// Which worker.
+        worker: WorkerId,
+    },
+    /// The worker of its session is gone, and what it kept in there with it.
+    SessionWorkerUnavailable {
+        /// Which worker.
+        worker: WorkerId,
+    },
+    /// Too many workers have died in a short time, and none is ready.
+    Degraded {
+        /// Until the next start is tried.
+        retry_in: Duration,
+    },
+    /// Too many calls have failed in a row.
+    CircuitOpen {
+        /// Until a call may be tried; zero while one is.
+        retry_in: Duration,
+    },
     /// No worker of the pool was ever ready.
     NotInitialized,
     /// The queue is full.
@@ -168,7 +262,7 @@ pub enum KillReason {
     StartupTimeout,
     /// It did not stop within its grace.
     GraceOver,
-    /// It was still starting when its pool ended.
+    /// It was still starting when it was no longer needed.
     NotNeeded,
     /// It took no more calls.
     Severed,
@@ -183,9 +277,21 @@ impl KillReason {
         match self {
             Self::StartupTimeout => "it was not ready within `startup_timeout`",
             Self::GraceOver => "it did not stop within its grace",
-            Self::NotNeeded => "it was still starting when its pool ended",
+            Self::NotNeeded => "it was still starting when it was no longer needed",
             Self::Severed => "it took no more calls",
             Self::Abandoned => "the host dropped its pool",
         }
     }
+}
+
+impl Terms {
+    /// Its affinity, where that binds it to one worker.
+    pub(super) fn is_strict(&self) -> bool {
+        self.session.is_some() && self.affinity != Affinity::Hint
+    }
+}
+
+impl Priority {
+    /// Every priority, in order.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
 }

@@ -1,9 +1,9 @@
-//! The life of one slot of a pool, as one table.
+//! The life of one seat of a pool, as one table.
 
-/// Where a slot is.
+/// Where a seat is: a place for one worker process after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WorkerState {
-    /// Has not had a worker yet.
+    /// Its next worker is started with the next batch.
     Waiting,
     /// Its worker's process is being created.
     Launching,
@@ -13,19 +13,25 @@ pub enum WorkerState {
     Starting,
     /// Its worker takes calls.
     Ready,
-    /// Its worker was asked to finish, and takes nothing new.
+    /// Its worker finishes what it has and what already waits for it, and takes nothing new.
+    Retiring,
+    /// Its worker was asked to exit.
     Stopping,
     /// Its worker was killed or has died, and the report of its end is awaited.
     Dying,
     /// Its worker has ended; the next one starts after a pause.
     BackingOff,
-    /// It will have no worker any more.
-    Gone,
+    /// Its worker has ended, and a limit of restarts is reached: it stays empty until a trial start succeeds.
+    Parked,
+    /// It has no worker, and none is to come.
+    Vacant,
 }
 
-/// What moves a slot.
+/// What moves a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
+    /// The pool has grown: a worker is wanted here again.
+    Wanted,
     /// The core decided to start a worker.
     Spawned,
     /// The process exists.
@@ -36,6 +42,8 @@ pub(super) enum Input {
     BecameReady,
     /// `startup_timeout` is over.
     StartupTimedOut,
+    /// Another worker serves in its place, or the pool has shrunk.
+    Superseded,
     /// The core no longer needs the worker.
     Dismissed,
     /// The worker is dead or takes no more calls, or nobody can use the pool any more: no time for manners.
@@ -44,21 +52,32 @@ pub(super) enum Input {
     GraceOver,
     /// The process has ended.
     Exited,
+    /// Restarts have reached their limit.
+    LimitReached,
+    /// The pool has recovered.
+    Released,
     /// The core will not start another one.
     Retired,
 }
 
 use Input::{
-    BecameReady, Condemned, Dismissed, Exited, GraceOver, LaunchFailed, Launched, Retired, Spawned,
-    StartupTimedOut,
+    BecameReady, Condemned, Dismissed, Exited, GraceOver, LaunchFailed, Launched, LimitReached, Released,
+    Retired, Spawned, StartupTimedOut, Superseded, Wanted,
 };
-use WorkerState::{BackingOff, Dying, Gone, Launching, Ready, Starting, Stopping, Unwanted, Waiting};
+use WorkerState::{
+    BackingOff, Dying, Launching, Parked, Ready, Retiring, Starting, Stopping, Unwanted, Vacant, Waiting,
+};
 
 /// Every change there is. What is not here changes nothing.
 #[rustfmt::skip]
 const TRANSITIONS: &[(WorkerState, Input, WorkerState)] = &[
+    (Vacant,     Wanted,          Waiting),
     (Waiting,    Spawned,         Launching),
     (BackingOff, Spawned,         Launching),
+    // A trial start.
+    (Parked,     Spawned,         Launching),
+    // A successor, beside the worker that it is to follow.
+    (Vacant,     Spawned,         Launching),
     (Launching,  Launched,        Starting),
     (Unwanted,   Launched,        Dying),
     (Launching,  LaunchFailed,    BackingOff),
@@ -66,21 +85,29 @@ const TRANSITIONS: &[(WorkerState, Input, WorkerState)] = &[
     (Starting,   BecameReady,     Ready),
     (Launching,  StartupTimedOut, Unwanted),
     (Starting,   StartupTimedOut, Dying),
+    (Ready,      Superseded,      Retiring),
     (Launching,  Dismissed,       Unwanted),
     // A worker that was never ready has nothing to clean up.
     (Starting,   Dismissed,       Dying),
     (Ready,      Dismissed,       Stopping),
+    (Retiring,   Dismissed,       Stopping),
     (Launching,  Condemned,       Unwanted),
     (Starting,   Condemned,       Dying),
     (Ready,      Condemned,       Dying),
+    (Retiring,   Condemned,       Dying),
     (Stopping,   Condemned,       Dying),
     (Stopping,   GraceOver,       Dying),
     (Starting,   Exited,          BackingOff),
     (Ready,      Exited,          BackingOff),
+    (Retiring,   Exited,          BackingOff),
     (Stopping,   Exited,          BackingOff),
     (Dying,      Exited,          BackingOff),
-    (Waiting,    Retired,         Gone),
-    (BackingOff, Retired,         Gone),
+    (BackingOff, LimitReached,    Parked),
+    (Waiting,    LimitReached,    Parked),
+    (Parked,     Released,        Waiting),
+    (Waiting,    Retired,         Vacant),
+    (BackingOff, Retired,         Vacant),
+    (Parked,     Retired,         Vacant),
 ];
 
 impl WorkerState {
@@ -95,13 +122,13 @@ impl WorkerState {
     /// Whether a worker exists, or is being created.
     #[must_use]
     pub fn is_live(self) -> bool {
-        !matches!(self, Waiting | BackingOff | Gone)
+        !matches!(self, Waiting | BackingOff | Parked | Vacant)
     }
 
     /// Whether a process exists, as far as the pool knows.
     #[must_use]
     pub fn has_process(self) -> bool {
-        matches!(self, Starting | Ready | Stopping | Dying)
+        matches!(self, Starting | Ready | Retiring | Stopping | Dying)
     }
 }
 
@@ -111,19 +138,23 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
-    const STATES: [WorkerState; 9] = [
-        Waiting, Launching, Unwanted, Starting, Ready, Stopping, Dying, BackingOff, Gone,
+    const STATES: [WorkerState; 11] = [
+        Waiting, Launching, Unwanted, Starting, Ready, Retiring, Stopping, Dying, BackingOff, Parked, Vacant,
     ];
-    const INPUTS: [Input; 10] = [
+    const INPUTS: [Input; 14] = [
+        Wanted,
         Spawned,
         Launched,
         LaunchFailed,
         BecameReady,
         StartupTimedOut,
+        Superseded,
         Dismissed,
         Condemned,
         GraceOver,
         Exited,
+        LimitReached,
+        Released,
         Retired,
     ];
 
@@ -150,7 +181,7 @@ mod tests {
         for (from, input, to) in TRANSITIONS {
             writeln!(graph, "    {from:?} --> {to:?}: {input:?}").unwrap();
         }
-        graph.push_str("    Gone --> [*]");
+        graph.push_str("    Vacant --> [*]");
         insta::assert_snapshot!(graph);
     }
 
@@ -175,7 +206,7 @@ mod tests {
         };
         assert_eq!(reach(Waiting), BTreeSet::from(STATES));
         for state in STATES {
-            assert!(reach(state).contains(&Gone), "{state:?} has no way out");
+            assert!(reach(state).contains(&Vacant), "{state:?} has no way out");
         }
     }
 }

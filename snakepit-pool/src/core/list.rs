@@ -51,6 +51,10 @@ impl List {
         (self.head != NONE).then_some(self.head)
     }
 
+    pub(super) fn last(&self) -> Option<u32> {
+        (self.tail != NONE).then_some(self.tail)
+    }
+
     pub(super) fn push_back(&mut self, chain: &mut impl Chain, key: u32) {
         *chain.links_mut(key) = Links {
             prev: self.tail,
@@ -62,6 +66,44 @@ impl List {
             chain.links_mut(self.tail).next = key;
         }
         self.tail = key;
+        self.len += 1;
+    }
+
+    /// Puts `key` behind the last entry that `goes_first`, where those come before all others. Looks from both ends at
+    /// once, so that it costs the distance to the nearer one.
+    pub(super) fn insert_after<C: Chain>(
+        &mut self,
+        chain: &mut C,
+        key: u32,
+        goes_first: impl Fn(&C, u32) -> bool,
+    ) {
+        let (mut front, mut back) = (self.head, self.tail);
+        let next = loop {
+            if front == NONE || !goes_first(chain, front) {
+                break front;
+            }
+            if back == NONE || goes_first(chain, back) {
+                break if back == NONE {
+                    self.head
+                } else {
+                    chain.links(back).next
+                };
+            }
+            front = chain.links(front).next;
+            back = chain.links(back).prev;
+        };
+        if next == NONE {
+            self.push_back(chain, key);
+            return;
+        }
+        let prev = chain.links(next).prev;
+        *chain.links_mut(key) = Links { prev, next };
+        chain.links_mut(next).prev = key;
+        if prev == NONE {
+            self.head = key;
+        } else {
+            chain.links_mut(prev).next = key;
+        }
         self.len += 1;
     }
 
@@ -95,7 +137,7 @@ impl List {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::VecDeque;
+    use std::collections::{BTreeSet, VecDeque};
 
     impl Chain for Vec<Links> {
         fn links(&self, key: u32) -> Links {
@@ -125,6 +167,25 @@ mod tests {
                 prop_assert_eq!(list.iter(&chain).collect::<VecDeque<_>>(), model.clone());
                 prop_assert_eq!(list.len() as usize, model.len());
                 prop_assert_eq!(list.first(), model.front().copied());
+                prop_assert_eq!(list.last(), model.back().copied());
+            }
+        }
+
+        #[test]
+        fn keeps_an_order_in_which_members_arrive_late(keys in prop::collection::vec(0_u32..24, 0..100)) {
+            let mut chain = vec![Links::ALONE; 24];
+            let (mut list, mut model) = (List::EMPTY, BTreeSet::new());
+            for key in keys {
+                if model.remove(&key) {
+                    list.remove(&mut chain, key);
+                } else {
+                    model.insert(key);
+                    list.insert_after(&mut chain, key, |_, other| other < key);
+                }
+                prop_assert_eq!(list.iter(&chain).collect::<BTreeSet<_>>(), model.clone());
+                prop_assert!(list.iter(&chain).is_sorted());
+                prop_assert_eq!((list.first(), list.last()), (model.first().copied(), model.last().copied()));
+                prop_assert_eq!(list.len() as usize, model.len());
             }
         }
     }

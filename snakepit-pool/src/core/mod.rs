@@ -9,33 +9,51 @@
 //! - [`Core::check`] verifies every invariant; tests call it after every step.
 
 mod breaker;
+mod canary;
 mod check;
 mod config;
 mod event;
+mod lanes;
 mod lifecycle;
 mod list;
 mod moment;
+mod notice;
 mod phase;
+mod placement;
 mod records;
+mod recycling;
 mod requests;
+mod restarts;
+mod retries;
+mod routing;
+mod seats;
 mod snapshot;
 mod timers;
+mod window;
 mod workers;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use breaker::{Admission, Breaker, BreakerChange, BreakerConfig, BreakerState};
+pub(crate) use canary::Canary;
 pub use check::Violation;
-pub use config::CoreConfig;
-pub use event::{Action, Event, KillReason, Service, Verdict};
+pub use config::{CoreConfig, RecycleConfig, RestartConfig};
+pub use event::{Action, End, Event, KillReason, Priority, Service, Terms, Verdict};
 pub use lifecycle::WorkerState;
 pub use moment::Moment;
+pub use notice::{Notice, RecycleReason, Recycled};
+pub use placement::SessionId;
 pub use records::place_of;
 pub use snapshot::{Counters, Milestones, Phase, Snapshot, WorkerSnapshot};
 
+use lanes::Lanes;
 use list::List;
-use records::{Request, Seats};
+use placement::Placements;
+use records::Request;
+use recycling::Renewals;
+use restarts::Restarts;
+use seats::Seats;
 use slab::Slab;
 use snakepit_profile::RequestId;
 use timers::{Timer, Timers};
@@ -49,46 +67,85 @@ pub struct Core {
     phase: Phase,
     milestones: Milestones,
     requests: Slab<Request>,
-    /// Requests that wait, in the order in which they came.
-    queue: List,
+    /// Requests that wait for any worker.
+    shared: Lanes,
+    /// Requests that wait, for any worker or for a certain one.
+    queued: u32,
+    /// Requests that were lost with a worker, and wait for their next attempt.
+    resting: List,
+    /// The queue was full, and has not been half empty since.
+    saturated: bool,
     /// Of the next request id.
     sequence: u64,
+    /// Of the next request that waits.
+    ticket: u64,
+    placements: Placements,
+    breaker: Option<Breaker>,
     seats: Seats,
-    /// The first slot that no start-up batch has reached.
-    unstarted: u32,
-    /// Slots that are not settled, slots that failed all their first starts, and slots that are gone.
+    /// Slots that the pool is to have.
+    size: u32,
+    /// Ready workers.
+    ready: u32,
+    restarts: Restarts,
+    renewals: Renewals,
+    /// Slots that are not settled, and slots that failed all their first starts.
     unsettled: u32,
     hopeless: u32,
-    gone: u32,
+    /// Seats that have no worker and will have none.
+    vacant: u32,
     /// The pool ends and nothing waits: workers without running calls are dismissed.
     winding_down: bool,
     /// Running calls no longer keep a worker from being dismissed.
     patience_over: bool,
     timers: Timers,
     counters: Counters,
+    /// A deliberate defect, in tests of the tests.
+    canary: Option<Canary>,
 }
 
 impl Core {
     /// A pool that has not been opened.
     #[must_use]
     pub fn new(config: CoreConfig) -> Self {
-        let seats = Seats::new(config.size, config.capacity);
+        Self::build(config, None)
+    }
+
+    /// As [`Core::new`], with a defect.
+    #[cfg(test)]
+    pub(crate) fn with_canary(config: CoreConfig, canary: Canary) -> Self {
+        Self::build(config, Some(canary))
+    }
+
+    fn build(config: CoreConfig, canary: Option<Canary>) -> Self {
+        let surge = config.recycling.surge_max;
+        let more = u32::from(canary == Some(Canary::Overloads));
+        let capacity = config.capacity.saturating_add(more);
         Self {
             now: Moment::ZERO,
             phase: Phase::Open,
             milestones: Milestones::default(),
             requests: Slab::new(),
-            queue: List::EMPTY,
+            shared: Lanes::EMPTY,
+            queued: 0,
+            resting: List::EMPTY,
+            saturated: false,
             sequence: 0,
-            unstarted: 0,
+            ticket: 0,
+            placements: Placements::default(),
+            breaker: config.breaker.map(Breaker::new),
+            seats: Seats::new(config.size, surge, capacity),
+            size: config.size.get(),
+            ready: 0,
+            restarts: Restarts::default(),
+            renewals: Renewals::default(),
             unsettled: config.size.get(),
             hopeless: 0,
-            gone: 0,
+            vacant: surge,
             winding_down: false,
             patience_over: false,
-            timers: Timers::new(seats.all.len()),
+            timers: Timers::new(),
             counters: Counters::default(),
-            seats,
+            canary,
             config,
         }
     }
@@ -98,14 +155,18 @@ impl Core {
         self.fire_due(now, actions);
         match event {
             Event::Opened => self.open(actions),
-            Event::Submitted { request, deadline } => self.submit(request, deadline, actions),
+            Event::Submitted { request, terms } => self.submit(request, terms, actions),
             Event::Cancelled { request } => self.cancel(request, actions),
-            Event::Completed { request, lost } => self.complete(request, lost, actions),
+            Event::Completed { request, worker, end } => self.complete(request, worker, end, actions),
             Event::Launched { worker } => self.launched(worker, actions),
             Event::LaunchFailed { worker, permanent } => self.launch_failed(worker, permanent, actions),
             Event::BecameReady { worker } => self.became_ready(worker, actions),
             Event::Severed { worker } => self.severed(worker, actions),
             Event::Exited { worker, permanent } => self.exited(worker, permanent, actions),
+            Event::Sampled { worker, memory } => self.sampled(worker, memory, actions),
+            Event::RecycleRequested { worker } => self.recycle(worker, actions),
+            Event::Resized { size } => self.resize(size, actions),
+            Event::SessionEnded { session } => self.placements.ended(session),
             Event::DrainRequested => self.drain(),
             Event::ShutdownRequested { until } => self.shut_down(until, actions),
             Event::Abandoned => self.abandon(actions),
@@ -151,7 +212,8 @@ impl Core {
             match timer {
                 Timer::Batch => self.start_batch(actions),
                 Timer::Closing => self.lose_patience(actions),
-                Timer::Slot(slot) => self.slot_due(slot, actions),
+                Timer::Trial => self.try_again(actions),
+                Timer::Seat(seat) => self.seat_due(seat, actions),
                 Timer::Request(key) => self.request_due(key, actions),
             }
         }

@@ -1,33 +1,81 @@
-//! The way of the whole pool: opened, drained, shut down, failed.
+//! The way of the whole pool: opened, resized, drained, shut down, failed.
+
+use std::num::NonZeroU32;
 
 use super::event::{Action, KillReason, Verdict};
-use super::lifecycle::WorkerState;
+use super::lifecycle::{Input, WorkerState};
 use super::timers::Timer;
 use super::{Core, Moment, Phase};
 
 impl Core {
     pub(super) fn open(&mut self, actions: &mut Vec<Action>) {
-        if self.phase == Phase::Open && self.unstarted == 0 {
-            self.start_batch(actions);
-        } else {
+        if self.phase != Phase::Open || self.milestones.opened {
             self.counters.spurious += 1;
+            return;
+        }
+        self.milestones.opened = true;
+        let first = self.seats.posts.iter().filter(|post| post.wanted);
+        self.restarts.waiting.extend(first.map(|post| post.seat));
+        self.start_batch(actions);
+    }
+
+    /// Changes the number of slots. New ones are started like the first; of those that go the calls finish.
+    pub(super) fn resize(&mut self, size: NonZeroU32, actions: &mut Vec<Action>) {
+        if self.phase != Phase::Open || size > self.config.size_max {
+            self.counters.spurious += 1;
+            return;
+        }
+        let (old, new) = (self.size, size.get());
+        self.size = new;
+        for slot in new..old {
+            self.remove_slot(slot, actions);
+        }
+        for slot in old..new {
+            self.restore_slot(slot);
+        }
+        if self.milestones.opened {
+            self.start_waiting(actions);
+        }
+        // With fewer workers to keep ready, one that waited to go may go.
+        self.let_go(actions);
+        if self.hopeless >= new && !self.milestones.ready {
+            self.fail(actions);
         }
     }
 
-    /// Starts the next batch, and sets the timer of the one after it.
-    pub(super) fn start_batch(&mut self, actions: &mut Vec<Action>) {
-        let size = self.config.size.get();
-        let end = self
-            .unstarted
-            .saturating_add(self.config.startup_batch_size.get())
-            .min(size);
-        for slot in self.unstarted..end {
-            self.spawn(slot, actions);
+    fn remove_slot(&mut self, slot: u32, actions: &mut Vec<Action>) {
+        self.settle(slot);
+        let post = self.seats.post_mut(slot);
+        post.wanted = false;
+        self.hopeless -= u32::from(std::mem::take(&mut post.hopeless));
+        let (seat, successor) = (post.seat, post.successor);
+        for number in successor.into_iter().chain([seat]) {
+            // If it was due, it no longer goes for that reason.
+            self.seats.get_mut(number).due = None;
+            match self.seats.get(number).state {
+                WorkerState::Ready => self.retire(number, actions),
+                WorkerState::Retiring => {}
+                _ => self.dismiss(number, actions),
+            }
         }
-        self.unstarted = end;
-        if end < size {
-            let next = self.now.after(self.config.startup_batch_delay);
-            self.timers.set(Timer::Batch, next);
+    }
+
+    /// Makes a slot that the pool did not have, or had before. A worker that is still on its way out of it goes first.
+    fn restore_slot(&mut self, slot: u32) {
+        if slot as usize == self.seats.posts.len() {
+            let seat = self.seats.add_slot();
+            self.unsettled += 1;
+            if self.milestones.opened {
+                self.restarts.waiting.push_back(seat);
+            }
+            return;
+        }
+        let post = self.seats.post_mut(slot);
+        post.wanted = true;
+        post.failures = 0;
+        let seat = post.seat;
+        if self.step(seat, Input::Wanted).is_some() && self.milestones.opened {
+            self.restarts.waiting.push_back(seat);
         }
     }
 
@@ -46,7 +94,7 @@ impl Core {
             return;
         }
         self.phase = Phase::Closing;
-        self.refuse_queued(Verdict::ShuttingDown, actions);
+        self.refuse_waiting(Verdict::ShuttingDown, actions);
         if self.patience_over {
             return;
         }
@@ -65,8 +113,8 @@ impl Core {
     pub(super) fn lose_patience(&mut self, actions: &mut Vec<Action>) {
         self.timers.clear(Timer::Closing);
         self.patience_over = true;
-        for slot in self.seats.numbers() {
-            self.relieve(slot, actions);
+        for seat in self.seats.numbers() {
+            self.relieve(seat, actions);
         }
     }
 
@@ -76,7 +124,7 @@ impl Core {
             self.phase = Phase::Failed;
             self.milestones.failed = true;
             self.milestones.settled = true;
-            self.refuse_queued(Verdict::NotInitialized, actions);
+            self.refuse_waiting(Verdict::NotInitialized, actions);
         }
     }
 
@@ -84,36 +132,36 @@ impl Core {
         if self.phase != Phase::Failed {
             self.phase = Phase::Closing;
         }
-        self.refuse_queued(Verdict::ShuttingDown, actions);
+        self.refuse_waiting(Verdict::ShuttingDown, actions);
         self.timers.clear(Timer::Closing);
         self.patience_over = true;
-        for slot in self.seats.numbers() {
-            self.condemn(slot, KillReason::Abandoned, actions);
+        for seat in self.seats.numbers() {
+            self.condemn(seat, KillReason::Abandoned, actions);
         }
     }
 
     /// Once nothing new can come and nothing waits, every worker without running calls is dismissed. Runs over all
-    /// slots once; from then on [`Core::relieve`] looks after each.
+    /// seats once; from then on [`Core::relieve`] looks after each.
     pub(super) fn wind_down(&mut self, actions: &mut Vec<Action>) {
-        if self.winding_down || self.phase == Phase::Open || !self.queue.is_empty() {
-            return;
+        if !self.winding_down && self.phase != Phase::Open && self.waiting() == 0 {
+            self.winding_down = true;
+            self.timers.clear(Timer::Batch);
+            self.restarts.waiting.clear();
+            for seat in self.seats.numbers() {
+                self.relieve(seat, actions);
+            }
         }
-        self.winding_down = true;
-        self.timers.clear(Timer::Batch);
-        for slot in self.seats.numbers() {
-            self.relieve(slot, actions);
-        }
+        self.milestones.stopped = self.winding_down && self.vacant as usize == self.seats.all.len();
     }
 
-    /// Dismisses a slot's worker if the pool winds down and nobody waits for what it runs.
-    pub(super) fn relieve(&mut self, slot: u32, actions: &mut Vec<Action>) {
-        if !self.winding_down {
-            return;
-        }
-        let seat = self.seats.get(slot);
-        let busy = seat.state == WorkerState::Ready && seat.running() > 0 && !self.patience_over;
-        if !busy {
-            self.dismiss(slot, actions);
+    /// Dismisses a seat's worker if it is on its way out, and nobody waits for what it runs or will run.
+    pub(super) fn relieve(&mut self, number: u32, actions: &mut Vec<Action>) {
+        let seat = self.seats.get(number);
+        let goes = self.winding_down || seat.state == WorkerState::Retiring;
+        let serves = matches!(seat.state, WorkerState::Ready | WorkerState::Retiring);
+        let busy = serves && (seat.running() > 0 || !seat.lanes.is_empty()) && !self.patience_over;
+        if goes && !busy {
+            self.dismiss(number, actions);
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use snakepit_profile::WorkerId;
 
+use super::breaker::BreakerState;
 use super::lifecycle::WorkerState;
+use super::notice::RecycleReason;
+use super::seats::{Role, Seat};
 use super::{Core, Moment};
 
 /// What a pool accepts.
@@ -14,7 +17,7 @@ pub enum Phase {
     Draining,
     /// Nothing new, and nothing waits.
     Closing,
-    /// Nothing: it never had a ready worker, and never will.
+    /// Nothing: it never had a ready worker, or lost them all, and never will have one.
     Failed,
 }
 
@@ -22,9 +25,11 @@ pub enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts, each of which only ever becomes true"
+    reason = "independent facts, each of which only ever becomes true"
 )]
 pub struct Milestones {
+    /// Its first workers were started.
+    pub opened: bool,
     /// A worker has been ready.
     pub ready: bool,
     /// Every slot has had a ready worker, or has failed.
@@ -62,6 +67,14 @@ pub struct Counters {
     pub stale: u64,
     /// Events that made no sense.
     pub spurious: u64,
+    /// Attempts after the first.
+    pub retried: u64,
+    /// Requests that were given up because workers died under them.
+    pub poisoned: u64,
+    /// Times that restarts have reached their limit.
+    pub degraded: u64,
+    /// Workers that were renewed, by [`RecycleReason`].
+    pub recycled: [u64; RecycleReason::ALL.len()],
 }
 
 /// A pool at one moment.
@@ -73,7 +86,13 @@ pub struct Snapshot {
     pub phase: Phase,
     /// What has come true of it.
     pub milestones: Milestones,
-    /// Requests that wait.
+    /// Slots that it is to have.
+    pub size: u32,
+    /// Restarts have reached their limit, and a trial start is awaited.
+    pub degraded: bool,
+    /// Whether calls are let through, where the pool has a circuit breaker.
+    pub breaker: Option<BreakerState>,
+    /// Requests that wait, those that rest before another attempt included.
     pub queued: u32,
     /// Requests that run and whose caller waits.
     pub running: u32,
@@ -81,11 +100,11 @@ pub struct Snapshot {
     pub lingering: u32,
     /// What has been counted.
     pub counters: Counters,
-    /// Every slot.
+    /// Every slot's worker, and those that are renewed twice: the old one and its successor.
     pub workers: Vec<WorkerSnapshot>,
 }
 
-/// One slot at one moment.
+/// One worker at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerSnapshot {
     /// The present worker or the last one; generation 0 is none so far.
@@ -96,11 +115,14 @@ pub struct WorkerSnapshot {
     pub load: u32,
     /// Slots it has.
     pub capacity: u32,
+    /// Calls that it has finished.
+    pub finished: u64,
 }
 
 impl Milestones {
     /// Adds what has come true according to `other`.
     pub fn merge(&mut self, other: Self) {
+        self.opened |= other.opened;
         self.ready |= other.ready;
         self.settled |= other.settled;
         self.failed |= other.failed;
@@ -118,7 +140,10 @@ impl Core {
             now: self.now,
             phase: self.phase,
             milestones: self.milestones,
-            queued: self.queue.len(),
+            size: self.size,
+            degraded: self.is_degraded(),
+            breaker: self.breaker.as_ref().map(|breaker| breaker.state(self.now)),
+            queued: self.waiting(),
             running: workers.iter().map(|worker| worker.load).sum::<u32>() - lingering,
             lingering,
             counters: self.counters,
@@ -126,19 +151,35 @@ impl Core {
         }
     }
 
-    /// Every slot, in order.
+    /// The worker of every slot in order, then those that are about to follow one or to go.
     pub fn workers(&self) -> impl Iterator<Item = WorkerSnapshot> {
-        self.seats.all.iter().map(|seat| WorkerSnapshot {
-            id: seat.id,
-            state: seat.state,
-            load: seat.slots.load(),
-            capacity: seat.slots.capacity().get(),
-        })
+        let present = self.seats.posts.iter().map(|post| self.seats.get(post.seat));
+        let extra = self.seats.extra().iter().map(|&seat| self.seats.get(seat));
+        present.chain(extra).map(Seat::snapshot)
+    }
+
+    /// What it accepts.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// What has come true of the pool.
     #[must_use]
     pub fn milestones(&self) -> Milestones {
         self.milestones
+    }
+}
+
+impl Seat {
+    fn snapshot(&self) -> WorkerSnapshot {
+        debug_assert_ne!(self.role, Role::Spare, "a spare seat is nobody's");
+        WorkerSnapshot {
+            id: self.id,
+            state: self.state,
+            load: self.slots.load(),
+            capacity: self.slots.capacity().get(),
+            finished: self.finished,
+        }
     }
 }

@@ -11,8 +11,10 @@ pub(super) enum Timer {
     Batch,
     /// What runs has had its time: the workers are asked to stop.
     Closing,
-    /// The one timer of a slot: what it means depends on the slot's state.
-    Slot(u32),
+    /// A degraded pool tries another start.
+    Trial,
+    /// The one timer of a seat: what it means depends on the seat's state.
+    Seat(u32),
     /// A request's wait ends, in the queue or at its deadline.
     Request(u32),
 }
@@ -23,17 +25,19 @@ pub(super) struct Timers {
     heap: Vec<(Moment, Timer)>,
     batch: u32,
     closing: u32,
-    slots: Vec<u32>,
+    trial: u32,
+    seats: Vec<u32>,
     requests: Vec<u32>,
 }
 
 impl Timers {
-    pub(super) fn new(slots: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             heap: Vec::new(),
             batch: NONE,
             closing: NONE,
-            slots: vec![NONE; slots],
+            trial: NONE,
+            seats: Vec::new(),
             requests: Vec::new(),
         }
     }
@@ -121,7 +125,8 @@ impl Timers {
         match timer {
             Timer::Batch => self.batch,
             Timer::Closing => self.closing,
-            Timer::Slot(slot) => self.slots[slot as usize],
+            Timer::Trial => self.trial,
+            Timer::Seat(seat) => self.seats.get(seat as usize).copied().unwrap_or(NONE),
             Timer::Request(key) => self.requests.get(key as usize).copied().unwrap_or(NONE),
         }
     }
@@ -130,16 +135,20 @@ impl Timers {
         match timer {
             Timer::Batch => &mut self.batch,
             Timer::Closing => &mut self.closing,
-            Timer::Slot(slot) => &mut self.slots[slot as usize],
-            Timer::Request(key) => {
-                let key = key as usize;
-                if key >= self.requests.len() {
-                    self.requests.resize(key + 1, NONE);
-                }
-                &mut self.requests[key]
-            }
+            Timer::Trial => &mut self.trial,
+            Timer::Seat(seat) => slot_of(&mut self.seats, seat),
+            Timer::Request(key) => slot_of(&mut self.requests, key),
         }
     }
+}
+
+/// The entry at `at`, which is made if need be.
+fn slot_of(places: &mut Vec<u32>, at: u32) -> &mut u32 {
+    let at = at as usize;
+    if at >= places.len() {
+        places.resize(at + 1, NONE);
+    }
+    &mut places[at]
 }
 
 #[cfg(test)]
@@ -153,7 +162,7 @@ mod tests {
         fn the_first_is_always_the_earliest_of_those_set(
             steps in prop::collection::vec((0_u32..20, prop::option::of(0_u64..50)), 0..300),
         ) {
-            let (mut timers, mut model) = (Timers::new(0), BTreeMap::new());
+            let (mut timers, mut model) = (Timers::new(), BTreeMap::new());
             for (key, due) in steps {
                 let timer = Timer::Request(key);
                 if let Some(due) = due.map(Moment) {

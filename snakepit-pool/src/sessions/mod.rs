@@ -22,17 +22,12 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
-use crate::core::Moment;
+use crate::core::{Moment, SessionId};
 use store::{Aftermath, SessionStore};
 
 const MAX_NAME_BYTES: usize = 256;
 const MAX_VALUES: usize = 1024;
 const MAX_BYTES: usize = 64 << 20;
-
-/// One session among all that there ever were: no two have the same. A name that is used again after its session's end
-/// has another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub u64);
 
 /// The sessions of a program. A clone is another handle to the same ones.
 ///
@@ -75,14 +70,6 @@ pub struct SessionInfo {
 pub struct SessionUse {
     sessions: Sessions,
     id: SessionId,
-}
-
-// === impl SessionId ===
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 // === impl Sessions ===

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use super::error::{check_key, check_name};
 use super::life::{Input, Life};
 use super::values::Values;
-use super::{SessionError, SessionId, SessionInfo};
+use super::{SessionError, SessionInfo};
 use crate::core::Moment;
+use crate::core::SessionId;
 
 /// The sessions of all pools. Every operation first forgets what has expired, each session once, and is then of the
 /// order of the logarithm of their number; [`SessionStore::list`] alone looks at all.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use snakepit_pool::core::Moment;
-use snakepit_pool::{Clock, PoolCall, PoolError, Pools, TokioClock};
+use snakepit_pool::{Clock, PoolCall, PoolError, Pools, PoolsOptions, TokioClock};
 use snakepit_profile::{CallError, Exit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
@@ -95,7 +95,8 @@ proptest! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn workers_that_die_at_any_time_lose_their_own_calls_and_nothing_else() {
-    let (pool, sim) = pool(settings(|p| p.pool_size(4)), 3).await;
+    let often = settings(|p| p.pool_size(4).restart_max(100).restart_pool_max(400));
+    let (pool, sim) = pool(often, 3).await;
     let over = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..32)
         .map(|n| {
@@ -161,7 +162,11 @@ async fn calls_with_a_distant_deadline_do_not_wake_the_timer() {
     });
     let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
     let sim = Sim::new(1, |_| Start::Ready);
-    let pools = Pools::start_with_clock(vec![(settings(|p| p), sim)], &shared);
+    let options = PoolsOptions {
+        clock: shared,
+        ..PoolsOptions::default()
+    };
+    let pools = Pools::start_with(vec![(settings(|p| p), sim)], options);
     pools.await_ready(MINUTE).await.unwrap();
     let pool = pools.default_pool().unwrap();
     pool.call(call("echo")).await.unwrap();

@@ -119,12 +119,7 @@ pub(crate) fn start(settings: PoolSettings, sim: &Arc<Sim>) -> Pool {
 }
 
 pub(crate) fn call(tool: &str) -> PoolCall {
-    PoolCall {
-        tool: tool.into(),
-        arguments: bytes::Bytes::new(),
-        timeout: None,
-        traceparent: None,
-    }
+    PoolCall::new(tool, bytes::Bytes::new())
 }
 
 /// Starts a call that goes on by itself. It is submitted when this returns.

@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use snakepit_pool::core::{Action, Core, CoreConfig, Event, Moment};
+use snakepit::{Affinity, PoolConfig, Settings};
+use snakepit_pool::core::{Action, Core, CoreConfig, End, Event, Moment, Priority, Terms};
 
 use crate::job::{Fallible, Metric, Readings};
 
@@ -13,19 +14,9 @@ const REQUESTS: u32 = 100_000;
 
 /// Measures one step: half of submitting a request, which dispatches it, and completing it, which answers it.
 pub(crate) fn measure() -> Fallible<Readings> {
-    let mut core = Core::new(CoreConfig {
-        size: WORKERS,
-        capacity: NonZeroU32::MIN,
-        startup_batch_size: WORKERS,
-        startup_batch_delay: Duration::ZERO,
-        startup_timeout: Duration::from_secs(30),
-        queue_max: 1000,
-        queue_timeout: Duration::from_secs(10),
-        grace: Duration::from_secs(6),
-        backoff_min: Duration::from_millis(100),
-        backoff_max: Duration::from_secs(30),
-        seed: 0,
-    });
+    let pool = PoolConfig::new("p").adapter("none").pool_size(WORKERS.get());
+    let settings = Settings::builder().env(false).pool(pool).build()?;
+    let mut core = Core::new(CoreConfig::new(&settings.pools[0], NonZeroU32::MIN, 0));
     let mut actions = Vec::new();
     core.handle(Moment::ZERO, Event::Opened, &mut actions);
     for action in std::mem::take(&mut actions) {
@@ -41,9 +32,19 @@ pub(crate) fn measure() -> Fallible<Readings> {
     for _ in 0..REQUESTS {
         now = now.after(Duration::from_micros(1));
         let request = core.next_request();
-        let deadline = now.after(Duration::from_mins(5));
-        core.handle(now, Event::Submitted { request, deadline }, &mut actions);
-        core.handle(now, Event::Completed { request, lost: false }, &mut actions);
+        let terms = Terms {
+            deadline: now.after(Duration::from_mins(5)),
+            priority: Priority::Normal,
+            session: None,
+            affinity: Affinity::Hint,
+            attempts: NonZeroU32::MIN,
+        };
+        core.handle(now, Event::Submitted { request, terms }, &mut actions);
+        let [Action::Dispatch { worker, .. }] = actions[..] else {
+            return Err(format!("a free worker was not used: {actions:?}").into());
+        };
+        let end = End::Served;
+        core.handle(now, Event::Completed { request, worker, end }, &mut actions);
         if !matches!(actions[..], [Action::Dispatch { .. }, Action::Answer { .. }]) {
             return Err(format!("a free worker was given {actions:?}").into());
         }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use snakepit_profile::{RequestId, WorkerId};
 
-use super::rig::{config, ms};
-use crate::core::{Action, Core, CoreConfig, Event, Moment, Verdict, WorkerState};
+use super::rig::{config, ms, terms};
+use crate::core::{Action, Core, CoreConfig, End, Event, Moment, Verdict, WorkerState};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Stage {
@@ -82,7 +82,10 @@ impl Model {
         };
         assert!(self.entries.insert(request, entry).is_none(), "an id came twice");
         self.queue.push_back(request);
-        self.tell(Event::Submitted { request, deadline });
+        self.tell(Event::Submitted {
+            request,
+            terms: terms(deadline),
+        });
         assert!(
             self.queue.len() <= self.config.queue_max as usize,
             "the queue is over its limit"
@@ -104,14 +107,24 @@ impl Model {
 
     pub(super) fn complete(&mut self, request: RequestId, lost: bool) {
         let entry = self.entries.get_mut(&request).unwrap();
+        let mut by = WorkerId {
+            slot: 0,
+            generation: 1,
+        };
         if let Stage::Running(worker) | Stage::Lingering(worker) = entry.stage {
+            by = worker;
             let told = matches!(entry.stage, Stage::Lingering(_));
             entry.stage = if told { Stage::Ended } else { Stage::Reported };
             let life = self.lives.get_mut(&worker).unwrap();
             life.load -= 1;
             life.dismissed |= lost;
         }
-        self.tell(Event::Completed { request, lost });
+        let end = if lost { End::Lost } else { End::Served };
+        self.tell(Event::Completed {
+            request,
+            worker: by,
+            end,
+        });
     }
 
     pub(super) fn exit(&mut self, worker: WorkerId, permanent: bool) {
@@ -220,6 +233,7 @@ impl Model {
                     assert_eq!(*stage, Stage::Unwanted(worker), "an abort without a reason");
                     *stage = Stage::Lingering(worker);
                 }
+                Action::Note(_) => {}
                 Action::Spawn { worker } => {
                     let others = self.lives.iter().filter(|(id, _)| id.slot == worker.slot);
                     assert!(
@@ -297,6 +311,11 @@ impl Model {
             }
             Verdict::NotInitialized => before == Stage::Waiting && !self.ever_ready,
             Verdict::ShuttingDown => before == Stage::Waiting && self.ending,
+            Verdict::Degraded { .. } => before == Stage::Waiting && free == 0,
+            Verdict::Poisoned { .. }
+            | Verdict::WorkerBusy { .. }
+            | Verdict::SessionWorkerUnavailable { .. }
+            | Verdict::CircuitOpen { .. } => false,
         };
         assert!(right, "{request} was {before:?} and got {verdict:?}");
         self.queue.retain(|&waiting| waiting != request);

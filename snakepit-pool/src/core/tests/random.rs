@@ -160,7 +160,7 @@ impl Model {
         }
         let settled = |state| match snapshot.phase {
             Phase::Open => state == WorkerState::Ready,
-            Phase::Draining | Phase::Closing | Phase::Failed => state == WorkerState::Gone,
+            Phase::Draining | Phase::Closing | Phase::Failed => state == WorkerState::Vacant,
         };
         assert!(
             snapshot.workers.iter().all(|worker| settled(worker.state)),

@@ -1,11 +1,17 @@
 //! A core with a time of its own, every invariant checked after every step.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use snakepit_profile::{RequestId, WorkerId};
 
-use crate::core::{Action, Core, CoreConfig, Event, KillReason, Moment, Verdict};
+use snakepit_config::Affinity;
+
+use crate::core::{
+    Action, Core, CoreConfig, End, Event, KillReason, Moment, Notice, Priority, RecycleConfig, RestartConfig,
+    SessionId, Terms, Verdict,
+};
 
 pub(super) const LONG: Duration = Duration::from_hours(1);
 
@@ -17,11 +23,12 @@ pub(super) fn worker(slot: u32, generation: u32) -> WorkerId {
     WorkerId { slot, generation }
 }
 
-/// Two workers of two calls, three calls may wait, 1 s for most things.
+/// Two workers of two calls, three calls may wait, 1 s for most things, and no limit of restarts that is ever reached.
 pub(super) fn config() -> CoreConfig {
     let two = NonZeroU32::new(2).unwrap();
     CoreConfig {
         size: two,
+        size_max: NonZeroU32::new(10).unwrap(),
         capacity: two,
         startup_batch_size: NonZeroU32::new(10).unwrap(),
         startup_batch_delay: ms(500),
@@ -29,15 +36,53 @@ pub(super) fn config() -> CoreConfig {
         queue_max: 3,
         queue_timeout: ms(1000),
         grace: ms(1000),
-        backoff_min: ms(100),
-        backoff_max: ms(30_000),
+        recycling: RecycleConfig {
+            ttl: None,
+            requests: None,
+            memory: None,
+            jitter: 10,
+            missing_max: 0,
+            surge_max: 1,
+        },
+        restarts: RestartConfig {
+            slot_max: NonZeroU32::new(1000).unwrap(),
+            pool_max: NonZeroU32::new(1000).unwrap(),
+            window: ms(5000),
+            backoff_min: ms(100),
+            backoff_max: ms(30_000),
+        },
+        breaker: None,
         seed: 7,
+    }
+}
+
+/// What most requests ask for.
+pub(super) fn terms(deadline: Moment) -> Terms {
+    Terms {
+        deadline,
+        priority: Priority::Normal,
+        session: None,
+        affinity: Affinity::Hint,
+        attempts: NonZeroU32::MIN,
+    }
+}
+
+/// A request of a session.
+pub(super) fn of_session(session: u64, affinity: Affinity) -> impl FnOnce(Terms) -> Terms {
+    move |terms| Terms {
+        session: Some(SessionId(session)),
+        affinity,
+        ..terms
     }
 }
 
 pub(super) struct Rig {
     pub(super) core: Core,
     pub(super) now: Moment,
+    /// Which worker has which request.
+    given: BTreeMap<RequestId, WorkerId>,
+    /// What was noted since the last [`Rig::notices`].
+    notices: Vec<Notice>,
     /// Actions since the last [`Rig::take`].
     actions: Vec<Action>,
 }
@@ -48,6 +93,8 @@ impl Rig {
         Self {
             core: Core::new(config),
             now: Moment::ZERO.after(LONG),
+            given: BTreeMap::new(),
+            notices: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -61,12 +108,32 @@ impl Rig {
             rig.start(worker(slot, 1));
         }
         rig.take();
+        rig.notices.clear();
         rig
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        self.core.handle(self.now, event, &mut self.actions);
+        let mut actions = Vec::new();
+        self.core.handle(self.now, event, &mut actions);
+        self.follow(actions);
+    }
+
+    fn follow(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            if let Action::Dispatch { request, worker } = action {
+                self.given.insert(request, worker);
+            }
+            match action {
+                Action::Note(notice) => self.notices.push(notice),
+                action => self.actions.push(action),
+            }
+        }
         self.check();
+    }
+
+    /// What was worth telling since the last time.
+    pub(super) fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     fn check(&self) {
@@ -80,8 +147,9 @@ impl Rig {
         let end = self.now.after(time);
         while let Some(due) = self.core.next_deadline().filter(|&due| due <= end) {
             self.now = due;
-            self.core.handle_timeout(due, &mut self.actions);
-            self.check();
+            let mut actions = Vec::new();
+            self.core.handle_timeout(due, &mut actions);
+            self.follow(actions);
         }
         self.now = end;
     }
@@ -110,15 +178,25 @@ impl Rig {
     }
 
     pub(super) fn submit_for(&mut self, timeout: Duration) -> RequestId {
-        let request = self.core.next_request();
         let deadline = self.now.after(timeout);
-        self.tell(Event::Submitted { request, deadline });
+        self.submit_with(|terms| Terms { deadline, ..terms })
+    }
+
+    pub(super) fn submit_with(&mut self, change: impl FnOnce(Terms) -> Terms) -> RequestId {
+        let request = self.core.next_request();
+        let terms = change(terms(self.now.after(LONG)));
+        self.tell(Event::Submitted { request, terms });
         request
     }
 
     pub(super) fn complete(&mut self, request: RequestId) {
-        let lost = false;
-        self.tell(Event::Completed { request, lost });
+        self.end(request, End::Served);
+    }
+
+    /// The worker that was given a request last reports its end.
+    pub(super) fn end(&mut self, request: RequestId, end: End) {
+        let worker = self.given.get(&request).copied().unwrap_or(worker(0, 1));
+        self.tell(Event::Completed { request, worker, end });
     }
 
     pub(super) fn cancel(&mut self, request: RequestId) {

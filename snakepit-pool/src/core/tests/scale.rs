@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::rig::{LONG, config, worker};
+use super::rig::{LONG, config, terms, worker};
 use crate::core::{Action, Core, CoreConfig, Event, Moment};
 
 /// A ready pool, without a check after every step: those cost time in proportion to what it holds.
@@ -31,7 +31,14 @@ fn a_million_calls_may_wait_and_leave_from_the_middle() {
     for n in 0..1_000_004 {
         let request = core.next_request();
         let deadline = Moment::ZERO.after(LONG);
-        core.handle(Moment(n), Event::Submitted { request, deadline }, &mut actions);
+        core.handle(
+            Moment(n),
+            Event::Submitted {
+                request,
+                terms: terms(deadline),
+            },
+            &mut actions,
+        );
         waiting.push(request);
     }
     assert_eq!(actions.len(), 4, "four run, nobody was refused");
@@ -53,13 +60,21 @@ fn a_million_calls_may_wait_and_leave_from_the_middle() {
 fn ten_thousand_workers_share_the_calls_evenly() {
     let mut config = config();
     config.size = NonZeroU32::new(10_000).unwrap();
+    config.size_max = config.size;
     config.startup_batch_size = config.size;
     let (mut core, mut actions) = ready(config);
     for round in 1..=2 {
         for _ in 0..10_000 {
             let request = core.next_request();
             let deadline = Moment::ZERO.after(LONG);
-            core.handle(Moment::ZERO, Event::Submitted { request, deadline }, &mut actions);
+            core.handle(
+                Moment::ZERO,
+                Event::Submitted {
+                    request,
+                    terms: terms(deadline),
+                },
+                &mut actions,
+            );
         }
         assert!(core.workers().all(|worker| worker.load == round));
     }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::rig::{LONG, Rig, answers, config, dispatched, kill, ms, spawned, worker};
+use crate::core::End;
 use crate::core::{Action, Event, KillReason, Phase, Verdict, WorkerState};
 
 #[test]
@@ -226,10 +227,7 @@ fn a_worker_that_has_lost_a_call_gets_nothing_new_and_has_proved_nothing() {
         let running = rig.fill();
         let waiting = rig.submit();
         rig.take();
-        rig.tell(Event::Completed {
-            request: running[0],
-            lost: true,
-        });
+        rig.end(running[0], End::Lost);
         assert!(dispatched(&rig.take()).is_empty(), "it would be lost as well");
         rig.cancel(waiting);
     });

@@ -1,0 +1,200 @@
+//! Where sessions are: the worker that served each last.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use snakepit_profile::WorkerId;
+
+/// One session among all that there ever were: no two have the same. A name that is used again after its session's end
+/// has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Every session that has been heard of and has not ended.
+#[derive(Debug, Default)]
+pub(super) struct Placements(BTreeMap<SessionId, Placement>);
+
+/// Where one session is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placement {
+    pub(super) state: PlacementState,
+    /// The worker that served it last.
+    pub(super) worker: Option<WorkerId>,
+    /// Its requests that have not ended.
+    pub(super) open: u32,
+}
+
+/// The states of a placement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PlacementState {
+    /// Any worker may serve it.
+    Unplaced,
+    /// A worker has served it. Whether that is still there is asked when it matters.
+    Placed,
+    /// The session has ended, and requests of it have not.
+    Ended,
+}
+
+/// What moves a placement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A worker was given a request of it.
+    Dispatched,
+    /// A caller was told that the worker is gone.
+    Told,
+    /// The session has ended.
+    SessionEnded,
+}
+
+use Input::{Dispatched, SessionEnded, Told};
+use PlacementState::{Ended, Placed, Unplaced};
+
+/// Every change there is. What is not here changes nothing.
+#[rustfmt::skip]
+const TRANSITIONS: &[(PlacementState, Input, PlacementState)] = &[
+    (Unplaced, Dispatched,   Placed),
+    // Elsewhere, if its worker was gone or had no room and it does not mind.
+    (Placed,   Dispatched,   Placed),
+    (Placed,   Told,         Unplaced),
+    (Unplaced, SessionEnded, Ended),
+    (Placed,   SessionEnded, Ended),
+];
+
+impl PlacementState {
+    fn on(self, input: Input) -> Option<Self> {
+        TRANSITIONS
+            .iter()
+            .find(|&&(from, with, _)| from == self && with == input)
+            .map(|&(_, _, to)| to)
+    }
+}
+
+impl Placement {
+    /// Moves along the table. False: the input means nothing in its state, and nothing has changed.
+    fn step(&mut self, input: Input) -> bool {
+        let to = self.state.on(input);
+        self.state = to.unwrap_or(self.state);
+        to.is_some()
+    }
+}
+
+impl Placements {
+    pub(super) fn get(&self, session: SessionId) -> Option<Placement> {
+        self.0.get(&session).copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, Placement)> + '_ {
+        self.0.iter().map(|(&session, &placement)| (session, placement))
+    }
+
+    /// A request of `session` was accepted.
+    pub(super) fn opened(&mut self, session: SessionId) {
+        let placement = self.0.entry(session).or_insert(Placement {
+            state: Unplaced,
+            worker: None,
+            open: 0,
+        });
+        placement.open += 1;
+    }
+
+    /// A request of `session` has ended.
+    pub(super) fn closed(&mut self, session: SessionId) {
+        if let Some(placement) = self.0.get_mut(&session) {
+            placement.open -= 1;
+            if placement.open == 0 && placement.state == Ended {
+                self.0.remove(&session);
+            }
+        }
+    }
+
+    /// A request of `session` was given to `worker`.
+    pub(super) fn dispatched(&mut self, session: SessionId, worker: WorkerId) {
+        if let Some(placement) = self.0.get_mut(&session)
+            && placement.step(Dispatched)
+        {
+            placement.worker = Some(worker);
+        }
+    }
+
+    /// A caller is told that the worker of `session` is gone: it is free to be placed again.
+    pub(super) fn told(&mut self, session: SessionId) {
+        if let Some(placement) = self.0.get_mut(&session) {
+            placement.step(Told);
+        }
+    }
+
+    /// `session` has ended.
+    pub(super) fn ended(&mut self, session: SessionId) {
+        if let Some(placement) = self.0.get_mut(&session) {
+            placement.step(SessionEnded);
+            if placement.open == 0 {
+                self.0.remove(&session);
+            }
+        }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    const STATES: [PlacementState; 3] = [Unplaced, Placed, Ended];
+    const INPUTS: [Input; 3] = [Dispatched, Told, SessionEnded];
+
+    #[test]
+    fn every_state_with_every_input() {
+        let mut matrix = format!("{:<14}", "");
+        for state in STATES {
+            write!(matrix, "{:<10}", format!("{state:?}")).unwrap();
+        }
+        for input in INPUTS {
+            write!(matrix, "\n{:<14}", format!("{input:?}")).unwrap();
+            for state in STATES {
+                let to = state.on(input).map_or("-".to_owned(), |to| format!("{to:?}"));
+                write!(matrix, "{to:<10}").unwrap();
+            }
+        }
+        let matrix: Vec<_> = matrix.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(matrix.join("\n"));
+    }
+
+    #[test]
+    fn the_graph() {
+        let mut graph = "stateDiagram-v2\n    [*] --> Unplaced\n".to_owned();
+        for (from, input, to) in TRANSITIONS {
+            writeln!(graph, "    {from:?} --> {to:?}: {input:?}").unwrap();
+        }
+        graph.push_str("    Ended --> [*]");
+        insta::assert_snapshot!(graph);
+    }
+
+    #[test]
+    fn one_state_and_input_lead_to_one_place() {
+        for (at, &(from, input, to)) in TRANSITIONS.iter().enumerate() {
+            assert_eq!(from.on(input), Some(to), "row {at} is shadowed by an earlier one");
+        }
+    }
+
+    #[test]
+    fn a_session_that_ends_is_forgotten_with_its_last_request() {
+        let (mut placements, session) = (Placements::default(), SessionId(1));
+        let worker = WorkerId {
+            slot: 0,
+            generation: 1,
+        };
+        placements.opened(session);
+        placements.dispatched(session, worker);
+        placements.ended(session);
+        placements.dispatched(session, worker);
+        assert_eq!(placements.get(session).unwrap().state, Ended);
+        placements.closed(session);
+        assert!(placements.get(session).is_none());
+    }
+}
