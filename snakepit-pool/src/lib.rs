@@ -57,6 +57,8 @@ mod pool;
 mod pools;
 mod roster;
 mod sessions;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod stats;
 mod supervised;
 

@@ -196,10 +196,13 @@ impl Core {
 
     /// The end of every step: a delay of zero that it has set is over at once.
     fn finish(&mut self, actions: &mut Vec<Action>) {
-        self.wind_down(actions);
-        while self.next_deadline().is_some_and(|due| due <= self.now) {
-            self.fire_due(self.now, actions);
+        loop {
+            self.refuse_if_degraded(actions);
             self.wind_down(actions);
+            if self.next_deadline().is_none_or(|due| due > self.now) {
+                return;
+            }
+            self.fire_due(self.now, actions);
         }
     }
 

@@ -304,12 +304,17 @@ impl Core {
         }
     }
 
-    /// Answers everything that waits.
-    pub(super) fn refuse_waiting(&mut self, verdict: Verdict, actions: &mut Vec<Action>) {
+    /// Answers everything that waits for any worker.
+    pub(super) fn refuse_shared(&mut self, verdict: Verdict, actions: &mut Vec<Action>) {
         while let Some((_, key)) = self.shared.first(&self.requests) {
             self.step_out(key, Queue::Shared);
             self.dismiss_request(key, verdict, actions);
         }
+    }
+
+    /// Answers everything that waits.
+    pub(super) fn refuse_waiting(&mut self, verdict: Verdict, actions: &mut Vec<Action>) {
+        self.refuse_shared(verdict, actions);
         for seat in self.seats.numbers() {
             while let Some((_, key)) = self.seats.get(seat).lanes.first(&self.requests) {
                 self.step_out(key, Queue::Seat(seat));

@@ -10,7 +10,7 @@ use super::lifecycle::{Input, WorkerState};
 use super::notice::Notice;
 use super::timers::Timer;
 use super::window::Window;
-use super::{Core, CoreConfig};
+use super::{Core, CoreConfig, Phase};
 
 /// What the pool remembers of its restarts.
 #[derive(Debug, Default)]
@@ -152,11 +152,18 @@ impl Core {
         }
     }
 
-    /// Nobody waits in a degraded pool that has no worker to serve it; and one that will get none has failed.
-    fn check_service(&mut self, actions: &mut Vec<Action>) {
-        if let Some(retry_in) = self.fail_fast() {
-            self.refuse_waiting(Verdict::Degraded { retry_in }, actions);
+    /// Nobody waits for any worker in a degraded pool that has none.
+    pub(super) fn refuse_if_degraded(&mut self, actions: &mut Vec<Action>) {
+        if self.shared.is_empty() || self.phase != Phase::Open {
+            return;
         }
+        if let Some(retry_in) = self.fail_fast() {
+            self.refuse_shared(Verdict::Degraded { retry_in }, actions);
+        }
+    }
+
+    /// A pool that will get no worker any more has failed.
+    fn check_service(&mut self, actions: &mut Vec<Action>) {
         let coming = |state| {
             matches!(
                 state,

@@ -3,7 +3,7 @@
 use snakepit_pool::{ErrorKind, PoolCall, PoolError};
 use snakepit_profile::{CallError, Executed};
 
-use crate::sim::{SECOND, assert_adds_up, begin, call, ms, now, pool, settings, whole};
+use crate::rig::{SECOND, assert_adds_up, begin, call, ms, now, pool, settings, whole};
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_has_a_receipt_whose_times_add_up() {
@@ -60,7 +60,7 @@ async fn one_call_too_many_is_refused_at_once_with_depth_and_limit() {
         (error.executed(), error.is_retryable(), before.elapsed()),
         (Executed::No, true, ms(0))
     );
-    assert_eq!(sim.log(), ["hold"]);
+    assert_eq!(*sim.worker(0).tools(), ["hold"]);
     assert_eq!(pool.stats().saturated, 1);
     assert_adds_up(&pool.stats());
 }
@@ -76,7 +76,7 @@ async fn a_call_that_waited_too_long_never_runs() {
     );
     running.await.unwrap().unwrap();
     pool.call(call("echo")).await.unwrap();
-    assert_eq!(sim.log(), ["wait:5000", "echo"]);
+    assert_eq!(*sim.worker(0).tools(), ["wait:5000", "echo"]);
     let stats = whole(&pool, 1).await;
     assert_eq!(
         (stats.queue_timeouts, stats.errors[&ErrorKind::QueueTimeout]),
@@ -136,7 +136,7 @@ async fn who_goes_while_waiting_leaves_the_queue() {
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!((pool.stats().queued, pool.stats().cancelled), (0, 1));
     running.await.unwrap().unwrap();
-    assert_eq!(sim.log(), ["wait:100"]);
+    assert_eq!(*sim.worker(0).tools(), ["wait:100"]);
     whole(&pool, 1).await;
 }
 

@@ -13,7 +13,7 @@ use snakepit_profile::{CallError, Exit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 
-use crate::sim::{MINUTE, Sim, Start, call, ms, now, pool, settings, whole};
+use crate::rig::{MINUTE, call, ms, now, pool, settings, whole, workers};
 
 fn threads() -> Runtime {
     Builder::new_multi_thread()
@@ -161,7 +161,7 @@ async fn calls_with_a_distant_deadline_do_not_wake_the_timer() {
         sleeps: AtomicU32::new(0),
     });
     let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
-    let sim = Sim::new(1, |_| Start::Ready);
+    let sim = workers(1, |_| Start::Ready);
     let options = PoolsOptions {
         clock: shared,
         ..PoolsOptions::default()

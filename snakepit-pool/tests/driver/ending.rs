@@ -3,7 +3,7 @@
 use snakepit_pool::PoolError;
 use snakepit_profile::{CallError, Exit, Worker as _};
 
-use crate::sim::{SECOND, Sim, Start, assert_adds_up, begin, call, ms, now, pool, settings, start};
+use crate::rig::{SECOND, assert_adds_up, begin, call, ms, now, pool, settings, start, workers};
 
 #[tokio::test(start_paused = true)]
 async fn a_drained_pool_finishes_what_it_has_and_holds_nothing() {
@@ -69,7 +69,7 @@ async fn dropping_the_last_handle_kills_the_workers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_still_being_launched_does_not_survive_its_pool() {
-    let sim = Sim::new(1, |_| Start::Ready);
+    let sim = workers(1, |_| Start::Ready);
     drop(start(settings(|p| p), &sim));
     // Its launch had not begun: the task that launches it outlives the handle.
     sim.has_made(0, 1).await;

@@ -4,5 +4,5 @@ mod calls;
 mod concurrency;
 mod ending;
 mod pools;
-mod sim;
+mod rig;
 mod workers;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use snakepit_pool::{PoolError, Pools};
 use snakepit_profile::{Executed, StartError, Worker as _};
 
-use crate::sim::{MINUTE, SECOND, Sim, Start, assert_adds_up, begin, call, ms, named, now};
+use crate::rig::{MINUTE, SECOND, assert_adds_up, begin, call, ms, named, now, workers};
 
 fn hopeless() -> StartError {
     StartError::NoTools {
@@ -14,8 +14,8 @@ fn hopeless() -> StartError {
 }
 
 /// Pools `a` of two workers and `b` of three.
-async fn two() -> (Pools, [Arc<Sim>; 2]) {
-    let sims = [Sim::new(1, |_| Start::Ready), Sim::new(1, |_| Start::Ready)];
+async fn two() -> (Pools, [Arc<SimProfile>; 2]) {
+    let sims = [workers(1, |_| Start::Ready), workers(1, |_| Start::Ready)];
     let pools = Pools::start(vec![
         (named("a", |p| p.pool_size(2)), Arc::clone(&sims[0]) as _),
         (named("b", |p| p.pool_size(3)), Arc::clone(&sims[1]) as _),
@@ -50,8 +50,8 @@ async fn the_first_pool_is_the_default_and_an_unknown_one_is_told_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_pool_refuses_at_once_and_harms_no_other() {
-    let broken = Sim::new(1, |_| Start::Fail(hopeless()));
-    let healthy = Sim::new(1, |_| Start::Ready);
+    let broken = workers(1, |_| Start::Fail(hopeless()));
+    let healthy = workers(1, |_| Start::Ready);
     let pools = Pools::start(vec![
         (named("broken", |p| p), broken),
         (named("healthy", |p| p), healthy),
@@ -73,7 +73,7 @@ async fn a_broken_pool_refuses_at_once_and_harms_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn workers_killed_because_their_pool_failed_do_not_hide_why_it_did() {
-    let sim = Sim::new(1, |id| {
+    let sim = workers(1, |id| {
         if id.slot == 0 {
             Start::Fail(hopeless())
         } else {
@@ -97,7 +97,7 @@ async fn workers_killed_because_their_pool_failed_do_not_hide_why_it_did() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_still_starts_refuses_at_once_and_says_so() {
-    let sim = Sim::new(1, |_| Start::Hang);
+    let sim = workers(1, |_| Start::Hang);
     let pools = Pools::start(vec![(named("p", |p| p), sim)]);
     let begun = now();
     let error = pools
@@ -121,9 +121,9 @@ async fn a_pool_that_still_starts_refuses_at_once_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn started_waits_for_every_slot_and_ready_for_one_of_each_pool() {
-    let sim = Sim::new(1, |id| {
+    let sim = workers(1, |id| {
         if id.slot == 1 && id.generation < 3 {
-            Start::Exit
+            Start::Exit(ms(0), Exit::Code(3))
         } else {
             Start::Ready
         }

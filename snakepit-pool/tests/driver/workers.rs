@@ -3,7 +3,7 @@
 use snakepit_pool::{ErrorKind, PoolError};
 use snakepit_profile::{CallError, Executed, Exit, StartError};
 
-use crate::sim::{MINUTE, SECOND, Sim, Start, begin, call, ms, now, pool, settings, start, whole};
+use crate::rig::{MINUTE, SECOND, begin, call, ms, now, pool, settings, start, whole, workers};
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_killed_in_mid_call_answers_its_callers_and_is_replaced() {
@@ -87,7 +87,7 @@ async fn a_call_that_did_not_reach_its_worker_is_served_by_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_may_be_ready_before_its_launch_has_returned() {
-    let sim = Sim::new(1, |_| Start::ReadyEarly);
+    let sim = workers(1, |_| Start::ReadyEarly);
     let pool = start(settings(|p| p), &sim);
     pool.await_ready(SECOND).await.unwrap();
     pool.call(call("echo")).await.unwrap();
@@ -95,9 +95,9 @@ async fn a_worker_may_be_ready_before_its_launch_has_returned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_may_have_ended_before_its_launch_has_returned() {
-    let sim = Sim::new(1, |id| {
+    let sim = workers(1, |id| {
         if id.generation < 3 {
-            Start::ExitEarly
+            Start::ExitEarly(Exit::Code(4))
         } else {
             Start::Ready
         }
@@ -109,7 +109,7 @@ async fn a_worker_may_have_ended_before_its_launch_has_returned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_launch_that_panics_has_failed_and_is_tried_again() {
-    let sim = Sim::new(1, |id| {
+    let sim = workers(1, |id| {
         if id.generation == 1 {
             Start::Panic
         } else {
@@ -123,7 +123,7 @@ async fn a_launch_that_panics_has_failed_and_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_hangs_in_its_start_is_killed_and_the_pool_says_why_it_failed() {
-    let sim = Sim::new(1, |_| Start::Hang);
+    let sim = workers(1, |_| Start::Hang);
     let pool = start(settings(|p| p.startup_timeout(SECOND)), &sim);
     let error = pool.await_ready(MINUTE).await.unwrap_err();
     let PoolError::PoolNotInitialized {
@@ -140,7 +140,7 @@ async fn a_worker_that_hangs_in_its_start_is_killed_and_the_pool_says_why_it_fai
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_ends_in_its_start_is_reported_with_its_last_words() {
-    let sim = Sim::new(1, |_| Start::Exit);
+    let sim = workers(1, |_| Start::Exit(ms(0), Exit::Code(3)));
     let pool = start(settings(|p| p), &sim);
     let error = pool.await_ready(MINUTE).await.unwrap_err();
     let PoolError::PoolNotInitialized {
@@ -155,7 +155,7 @@ async fn a_worker_that_ends_in_its_start_is_reported_with_its_last_words() {
 
 #[tokio::test(start_paused = true)]
 async fn handles_tell_of_every_worker_that_lives() {
-    let sim = Sim::new(3, |id| if id.slot == 0 { Start::Ready } else { Start::Hang });
+    let sim = workers(3, |id| if id.slot == 0 { Start::Ready } else { Start::Hang });
     let pool = start(settings(|p| p.pool_size(2)), &sim);
     pool.await_ready(SECOND).await.unwrap();
     let _running = begin(&pool, call("hold")).await;
