@@ -104,12 +104,15 @@ pub(super) enum Deed {
         exit: Exit,
         /// Calls that are lost with it.
         lost: Vec<Completion>,
-        /// Calls whose ends come after the report of its exit; lost, where there is no outcome.
-        late: Vec<(Completion, Option<Outcome>)>,
+        /// Calls whose ends come after the report of its exit.
+        late: Vec<Late>,
     },
     /// Nothing, until then or until something comes.
     Rest(Option<Moment>),
 }
+
+/// A call that ends after its worker, and how; lost, where there is no outcome.
+pub(super) type Late = (Completion, Option<Outcome>);
 
 // === impl Process ===
 

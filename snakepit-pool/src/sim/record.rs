@@ -15,9 +15,11 @@ const VIOLATIONS_MAX: usize = 100;
 /// What happened to the workers of one or more profiles.
 pub struct Record {
     clock: Arc<dyn Clock>,
-    sink: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    sink: Option<Sink>,
     violations: Mutex<Vec<Violation>>,
 }
+
+type Sink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Something that a pool must never do to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,10 +32,13 @@ pub enum Start {
 
 /// What the workers of a profile do. It is asked in the order of what happens, so that it may count.
 pub struct Script {
-    pub(super) start: Box<dyn Fn(WorkerId) -> Start + Send + Sync>,
-    pub(super) call: Box<dyn Fn(&SimWorker, &Call) -> Behaviour + Send + Sync>,
+    pub(super) start: Starts,
+    pub(super) call: Calls,
     pub(super) tools: Vec<Tool>,
 }
+
+type Starts = Box<dyn Fn(WorkerId) -> Start + Send + Sync>;
+type Calls = Box<dyn Fn(&SimWorker, &Call) -> Behaviour + Send + Sync>;
 
 // === impl Script ===
 

@@ -12,7 +12,7 @@ use snakepit_profile::{
 use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
 
-use super::process::{Death, Deed, Fate, Order, Process};
+use super::process::{Death, Deed, Fate, Late, Order, Process};
 use super::record::{Misuse, Record};
 use super::script::Script;
 use crate::core::Moment;
@@ -72,8 +72,9 @@ impl SimWorker {
 
     /// Tools of the calls that it took, in order.
     #[must_use]
-    pub fn tools(&self) -> Vec<Arc<str>> {
-        self.process.lock().tools.clone()
+    pub fn tools(&self) -> Vec<String> {
+        let process = self.process.lock();
+        process.tools.iter().map(ToString::to_string).collect()
     }
 
     /// Most calls that it ever had at once.
@@ -188,7 +189,7 @@ impl SimWorker {
     }
 
     /// Its exit and its late calls, where that was its last deed.
-    fn carry_out(&self, deed: Deed) -> Option<(Exit, Vec<(Completion, Option<Outcome>)>)> {
+    fn carry_out(&self, deed: Deed) -> Option<(Exit, Vec<Late>)> {
         match deed {
             Deed::Rest(_) => None,
             Deed::BecomeReady => {

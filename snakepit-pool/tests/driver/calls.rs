@@ -60,7 +60,7 @@ async fn one_call_too_many_is_refused_at_once_with_depth_and_limit() {
         (error.executed(), error.is_retryable(), before.elapsed()),
         (Executed::No, true, ms(0))
     );
-    assert_eq!(*sim.worker(0).tools(), ["hold"]);
+    assert_eq!(sim.worker(0).tools(), ["hold"]);
     assert_eq!(pool.stats().saturated, 1);
     assert_adds_up(&pool.stats());
 }
@@ -76,7 +76,7 @@ async fn a_call_that_waited_too_long_never_runs() {
     );
     running.await.unwrap().unwrap();
     pool.call(call("echo")).await.unwrap();
-    assert_eq!(*sim.worker(0).tools(), ["wait:5000", "echo"]);
+    assert_eq!(sim.worker(0).tools(), ["wait:5000", "echo"]);
     let stats = whole(&pool, 1).await;
     assert_eq!(
         (stats.queue_timeouts, stats.errors[&ErrorKind::QueueTimeout]),
@@ -136,7 +136,7 @@ async fn who_goes_while_waiting_leaves_the_queue() {
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!((pool.stats().queued, pool.stats().cancelled), (0, 1));
     running.await.unwrap().unwrap();
-    assert_eq!(*sim.worker(0).tools(), ["wait:100"]);
+    assert_eq!(sim.worker(0).tools(), ["wait:100"]);
     whole(&pool, 1).await;
 }
 

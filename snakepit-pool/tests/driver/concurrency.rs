@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use snakepit_pool::core::Moment;
+use snakepit_pool::sim::Start;
 use snakepit_pool::{Clock, PoolCall, PoolError, Pools, PoolsOptions, TokioClock};
 use snakepit_profile::{CallError, Exit};
 use tokio::runtime::{Builder, Runtime};
@@ -52,8 +53,8 @@ proptest! {
             }
             let stats = whole(&pool, workers).await;
             assert_eq!((stats.requests, stats.completed), (count * 20, count * 20));
-            // The simulated worker itself refuses to have more; here for the record.
             assert!(sim.all().iter().all(|worker| worker.most() <= threads_per_worker));
+            assert_eq!(sim.record().violations(), []);
         });
     }
 
@@ -63,7 +64,7 @@ proptest! {
         capacity in 1_u32..4,
     ) {
         threads().block_on(async {
-            let (pool, _sim) = pool(settings(|p| p.queue_max(20)), capacity).await;
+            let (pool, sim) = pool(settings(|p| p.queue_max(20)), capacity).await;
             let tasks: Vec<_> = patiences
                 .into_iter()
                 .enumerate()
@@ -89,6 +90,7 @@ proptest! {
             }
             tokio::time::timeout(MINUTE, whole(&pool, 1)).await.expect("every slot comes back");
             pool.call(call("echo")).await.unwrap();
+            assert_eq!(sim.record().violations(), []);
         });
     }
 }
@@ -130,6 +132,7 @@ async fn workers_that_die_at_any_time_lose_their_own_calls_and_nothing_else() {
     let stats = tokio::time::timeout(MINUTE, whole(&pool, 4)).await;
     let stats = stats.expect("the pool becomes whole");
     assert_eq!((stats.completed, stats.requests), (served, served + lost));
+    assert_eq!(sim.record().violations(), []);
     assert_eq!(stats.restarts, 16);
 }
 

@@ -1,9 +1,13 @@
 //! Draining, shutting down, and dropping.
 
-use snakepit_pool::PoolError;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use snakepit_pool::sim::{Record, Start};
+use snakepit_pool::{PoolError, TokioClock};
 use snakepit_profile::{CallError, Exit, Worker as _};
 
-use crate::rig::{SECOND, assert_adds_up, begin, call, ms, now, pool, settings, start, workers};
+use crate::rig::{SECOND, assert_adds_up, begin, call, ms, now, pool, recorded, settings, start, workers};
 
 #[tokio::test(start_paused = true)]
 async fn a_drained_pool_finishes_what_it_has_and_holds_nothing() {
@@ -43,13 +47,33 @@ async fn a_shutdown_refuses_what_waits_and_lets_what_runs_finish() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_does_not_stop_is_terminated_at_half_its_grace_and_killed_at_the_end() {
-    let (pool, sim) = pool(settings(|p| p.grace(SECOND)), 1).await;
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&lines);
+    let record = Record::new(Arc::new(TokioClock::new()), move |line| {
+        written.lock().push(line.to_owned());
+    });
+    let sim = recorded("p", 1, |_| Start::Ready, record);
+    let pool = start(settings(|p| p.grace(SECOND)), &sim);
+    pool.await_ready(SECOND).await.unwrap();
     sim.worker(0).be_stubborn();
     let running = begin(&pool, call("stuck")).await;
     let begun = now();
     pool.shutdown(ms(300)).await;
     assert_eq!(begun.elapsed(), ms(1300));
-    assert_eq!(sim.log(), ["stuck", "SIGTERM"]);
+    assert_eq!(
+        *lines.lock(),
+        [
+            "0.000000000 p/0#1 start: ready",
+            "0.000000000 p/0#1 ready",
+            "0.000000000 p/0#1 be stubborn",
+            "0.000000000 p/0#1 dispatch request 0 stuck",
+            "0.300000000 p/0#1 drain",
+            "0.800000000 p/0#1 terminate",
+            "1.300000000 p/0#1 kill: it did not stop within its grace",
+            "1.300000000 p/0#1 complete request 0: SP0318",
+            "1.300000000 p/0#1 exit: signal 9 (SIGKILL)",
+        ]
+    );
     assert_eq!(sim.worker(0).exited().await, Exit::Signal(9));
     let error = running.await.unwrap().unwrap_err();
     assert!(matches!(error, PoolError::Call(CallError::Lost(_))), "{error}");

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use snakepit_pool::sim::{SimProfile, Start};
 use snakepit_pool::{PoolError, Pools};
-use snakepit_profile::{Executed, StartError, Worker as _};
+use snakepit_profile::{Executed, Exit, StartError, Worker as _};
 
-use crate::rig::{MINUTE, SECOND, assert_adds_up, begin, call, ms, named, now, workers};
+use crate::rig::{MINUTE, SECOND, assert_adds_up, begin, call, ms, named, now, workers, workers_of};
 
 fn hopeless() -> StartError {
     StartError::NoTools {
@@ -15,7 +16,7 @@ fn hopeless() -> StartError {
 
 /// Pools `a` of two workers and `b` of three.
 async fn two() -> (Pools, [Arc<SimProfile>; 2]) {
-    let sims = [workers(1, |_| Start::Ready), workers(1, |_| Start::Ready)];
+    let sims = ["a", "b"].map(|pool| workers_of(pool, 1, |_| Start::Ready));
     let pools = Pools::start(vec![
         (named("a", |p| p.pool_size(2)), Arc::clone(&sims[0]) as _),
         (named("b", |p| p.pool_size(3)), Arc::clone(&sims[1]) as _),
@@ -50,8 +51,8 @@ async fn the_first_pool_is_the_default_and_an_unknown_one_is_told_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_pool_refuses_at_once_and_harms_no_other() {
-    let broken = workers(1, |_| Start::Fail(hopeless()));
-    let healthy = workers(1, |_| Start::Ready);
+    let broken = workers_of("broken", 1, |_| Start::Fail(hopeless()));
+    let healthy = workers_of("healthy", 1, |_| Start::Ready);
     let pools = Pools::start(vec![
         (named("broken", |p| p), broken),
         (named("healthy", |p| p), healthy),

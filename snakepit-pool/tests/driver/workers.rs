@@ -1,5 +1,6 @@
 //! Workers: death, replacement, and starts that go wrong.
 
+use snakepit_pool::sim::Start;
 use snakepit_pool::{ErrorKind, PoolError};
 use snakepit_profile::{CallError, Executed, Exit, StartError};
 
@@ -74,7 +75,7 @@ async fn a_call_that_did_not_reach_its_worker_is_served_by_the_next() {
         assert_eq!(answer.receipt.worker.id.generation, 2);
     }
     assert_eq!(
-        sim.log(),
+        sim.worker(0).tools(),
         ["echo", "echo"],
         "in the order in which they came, once each"
     );
