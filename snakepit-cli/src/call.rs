@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Pool to call [default: the first one]
     #[arg(long)]
     pool: Option<String>,
+    /// Make the call part of this session
+    #[arg(long)]
+    session: Option<String>,
     /// Give the call this long, like `5s` or `2m` [default: the pool's `call_timeout`]
     #[arg(long, value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
@@ -64,6 +67,9 @@ async fn call(
     let mut call = pit.call(&arguments.tool).args(&values);
     if let Some(pool) = &arguments.pool {
         call = call.pool(pool);
+    }
+    if let Some(session) = &arguments.session {
+        call = call.session(session.as_str());
     }
     if let Some(timeout) = arguments.timeout {
         call = call.timeout(timeout);
