@@ -71,14 +71,12 @@ impl SimProfile {
     }
 
     /// Waits until the slot has had so many workers.
-    ///
-    /// # Panics
-    /// Never.
     pub async fn has_made(&self, slot: u32, generation: u32) {
         let id = WorkerId { slot, generation };
         let mut workers = self.workers.subscribe();
         let made = |workers: &Vec<Arc<SimWorker>>| workers.iter().any(|worker| worker.name().id == id);
-        workers.wait_for(made).await.expect("the sender is in `self`");
+        // The sender is in `self`, which outlives this.
+        let _ = workers.wait_for(made).await;
     }
 }
 
