@@ -23,7 +23,18 @@ const ARROWS: [(&str, &[&str]); 10] = [
         ],
     ),
     ("snakepit-cli", &["snakepit"]),
-    ("snakepit-tests", &["snakepit"]),
+    // It tests the layers one by one as well.
+    (
+        "snakepit-tests",
+        &[
+            "snakepit",
+            "snakepit-config",
+            "snakepit-pyenv",
+            "snakepit-profile",
+            "snakepit-pool",
+            "snakepit-grpc",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
