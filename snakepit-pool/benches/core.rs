@@ -1,22 +1,13 @@
-//! What a pool costs: a step of the core, and a whole call through the driver with a worker that takes no time.
+//! What a step of the core costs, by the number of workers and of requests that wait.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::pin::pin;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use snakepit_config::Affinity;
-use snakepit_config::{PoolConfig, ProfileKind, Settings};
+use snakepit_config::{Affinity, PoolConfig, Settings};
 use snakepit_pool::core::{Action, Core, CoreConfig, End, Event, Moment, Priority, Terms};
-use snakepit_pool::{PoolCall, Pools};
-use snakepit_profile::{
-    Call, Completion, Exit, Health, Reply, RequestId, StartError, Worker, WorkerEvents, WorkerFacts,
-    WorkerId, WorkerName, WorkerProfile,
-};
+use snakepit_profile::{RequestId, WorkerId};
 
 /// A ready core of `size` workers with two slots each.
 fn core(size: u32) -> Core {
@@ -91,131 +82,5 @@ fn core_steps(criterion: &mut Criterion) {
     }
 }
 
-/// A worker whose calls end when the benchmark says so.
-struct Instantly {
-    name: WorkerName,
-    taken: Arc<Mutex<Vec<Completion>>>,
-}
-
-struct Profile(Arc<Mutex<Vec<Completion>>>);
-
-#[async_trait]
-impl WorkerProfile for Profile {
-    fn kind(&self) -> ProfileKind {
-        ProfileKind::Process
-    }
-
-    fn capacity(&self) -> NonZeroU32 {
-        NonZeroU32::MIN
-    }
-
-    async fn start(
-        &self,
-        id: WorkerId,
-        events: Arc<dyn WorkerEvents>,
-    ) -> Result<Arc<dyn Worker>, StartError> {
-        let pool = snakepit_config::PoolName::new("p").expect("a name");
-        let name = WorkerName { pool, id };
-        events.ready(&name, Arc::default());
-        let taken = Arc::clone(&self.0);
-        Ok(Arc::new(Instantly { name, taken }))
-    }
-}
-
-#[async_trait]
-impl Worker for Instantly {
-    fn name(&self) -> &WorkerName {
-        &self.name
-    }
-
-    fn pid(&self) -> u32 {
-        1
-    }
-
-    fn facts(&self) -> Option<Arc<WorkerFacts>> {
-        None
-    }
-
-    fn submit(&self, _: Call, completion: Completion) -> Result<(), (Call, Completion)> {
-        self.taken.lock().expect("nobody panics").push(completion);
-        Ok(())
-    }
-
-    fn abort(&self, _: RequestId) {}
-
-    fn drain(&self) {}
-
-    fn terminate(&self) {}
-
-    fn kill(&self, _: &str) {}
-
-    async fn health(&self, _: Duration) -> Health {
-        Health::Gone
-    }
-
-    async fn memory(&self) -> Option<u64> {
-        None
-    }
-
-    async fn exited(&self) -> Exit {
-        std::future::pending().await
-    }
-}
-
-fn acquire_and_release(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let taken = Arc::new(Mutex::new(Vec::new()));
-    let pools = runtime.block_on(async {
-        let pool = PoolConfig::new("p")
-            .adapter("none")
-            .pool_size(16)
-            .startup_batch_size(16);
-        let settings = Settings::builder()
-            .env(false)
-            .pool(pool)
-            .build()
-            .expect("valid settings");
-        let profile: Arc<dyn WorkerProfile> = Arc::new(Profile(Arc::clone(&taken)));
-        let pools = Pools::start(
-            settings
-                .pools
-                .into_iter()
-                .map(|pool| (pool, Arc::clone(&profile)))
-                .collect(),
-        );
-        pools
-            .await_started(Duration::from_mins(1))
-            .await
-            .expect("they start");
-        pools
-    });
-    let pool = pools.default_pool().expect("there is one");
-    let tool: Arc<str> = "echo".into();
-    criterion.bench_function(
-        "a call through the driver: acquire, release, answer (16 workers)",
-        |bench| {
-            bench.iter(|| {
-                let mut call = pin!(pool.call(PoolCall::new(Arc::clone(&tool), Bytes::new())));
-                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-                assert!(call.as_mut().poll(&mut context).is_pending());
-                let completion = taken
-                    .lock()
-                    .expect("nobody panics")
-                    .pop()
-                    .expect("it was dispatched");
-                completion.complete(Ok(Reply {
-                    value: Bytes::new(),
-                    run_time: Duration::ZERO,
-                    gil_enabled: false,
-                }));
-                assert!(call.as_mut().poll(&mut context).is_ready());
-            });
-        },
-    );
-}
-
-criterion_group!(benches, core_steps, acquire_and_release);
+criterion_group!(benches, core_steps);
 criterion_main!(benches);
