@@ -113,7 +113,7 @@ impl Core {
             return;
         };
         let admission = self.requests[key as usize].admission;
-        if self.leave(key) {
+        if self.leave(key, actions) {
             self.counters.cancelled += 1;
             self.forget(key);
         } else if self.let_linger(key, actions) {
@@ -225,14 +225,24 @@ impl Core {
     }
 
     /// Takes a request out of the queue, or out of its rest. False where a worker has it.
-    fn leave(&mut self, key: u32) -> bool {
+    fn leave(&mut self, key: u32, actions: &mut Vec<Action>) -> bool {
         match self.requests[key as usize].progress {
-            Progress::Queued { queue, .. } => self.step_out(key, queue),
+            Progress::Queued { queue, .. } => {
+                self.step_out(key, queue);
+                self.waits_no_longer(queue, actions);
+            }
             Progress::Resting { .. } => self.resting.remove(&mut self.requests, key),
             Progress::Leased(_) => return false,
         }
         self.timers.clear(Timer::Request(key));
         true
+    }
+
+    /// A request has left this queue without having been served. It may have been what a worker that retires stayed for.
+    fn waits_no_longer(&mut self, queue: Queue, actions: &mut Vec<Action>) {
+        if let Queue::Seat(seat) = queue {
+            self.relieve(seat, actions);
+        }
     }
 
     /// A request's wait is over.
@@ -251,8 +261,10 @@ impl Core {
                 };
                 self.step_out(key, queue);
                 self.dismiss_request(key, verdict, actions);
+                self.waits_no_longer(queue, actions);
             }
-            Progress::Resting { until } if until < deadline => self.rested(key, actions),
+            // The timer may be heard so late that both are over.
+            Progress::Resting { .. } if self.now < deadline => self.rested(key, actions),
             Progress::Resting { .. } => {
                 let verdict = self.too_late(key);
                 self.resting.remove(&mut self.requests, key);

@@ -67,8 +67,8 @@ impl Core {
 
     /// Takes note of a refusal that frees a session from its worker.
     pub(super) fn note_refusal(&mut self, terms: &Terms, verdict: Verdict) {
-        if let (Verdict::SessionWorkerUnavailable { .. }, Some(session)) = (verdict, terms.session) {
-            self.placements.told(session);
+        if let (Verdict::SessionWorkerUnavailable { worker }, Some(session)) = (verdict, terms.session) {
+            self.placements.told(session, worker);
         }
     }
 
@@ -178,9 +178,11 @@ impl Core {
         let request = &mut self.requests[key as usize];
         request.progress = Progress::Leased(Lease::new(seat.id, number, self.now, permit));
         let (id, terms, worker) = (request.id, request.terms, seat.id);
+        let stays = seat.state == WorkerState::Ready;
         seat.leases.push_back(&mut self.requests, key);
         self.seats.file(number);
-        if let Some(session) = terms.session {
+        // A worker that retires serves what has waited for it. Its sessions go, or have gone, to others.
+        if let Some(session) = terms.session.filter(|_| stays) {
             self.placements.dispatched(session, worker);
         }
         self.timers.set(Timer::Request(key), terms.deadline);
