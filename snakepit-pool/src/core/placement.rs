@@ -116,9 +116,12 @@ impl Placements {
         }
     }
 
-    /// A caller is told that the worker of `session` is gone: it is free to be placed again.
-    pub(super) fn told(&mut self, session: SessionId) {
-        if let Some(placement) = self.0.get_mut(&session) {
+    /// A caller is told that `worker` is gone, for which a request of `session` was. If the session is still there, it
+    /// is free to be placed again; it may be elsewhere since.
+    pub(super) fn told(&mut self, session: SessionId, worker: WorkerId) {
+        if let Some(placement) = self.0.get_mut(&session)
+            && placement.worker == Some(worker)
+        {
             placement.step(Told);
         }
     }
