@@ -71,9 +71,9 @@ impl Core {
     }
 
     /// A worker died before it got this request, which is in no list: it waits where it waited, as if it had never been
-    /// dispatched. Where the queue has no room it is answered with `verdict`.
+    /// dispatched. Where the queue has no room, or the pool ends and its workers go, it is answered with `verdict`.
     pub(super) fn give_back(&mut self, key: u32, verdict: Verdict, actions: &mut Vec<Action>) {
-        let accepted = matches!(self.phase, Phase::Open | Phase::Draining);
+        let accepted = matches!(self.phase, Phase::Open | Phase::Draining) && !self.winding_down;
         if let Some(retry_in) = self.fail_fast() {
             self.dismiss_request(key, Verdict::Degraded { retry_in }, actions);
         } else if !accepted || !self.settle_request(key, actions) {
