@@ -44,11 +44,16 @@ impl Core {
     }
 
     fn remove_slot(&mut self, slot: u32, actions: &mut Vec<Action>) {
-        self.settle(slot);
         let post = self.seats.post_mut(slot);
         post.wanted = false;
-        self.hopeless -= u32::from(std::mem::take(&mut post.hopeless));
         let (seat, successor) = (post.seat, post.successor);
+        // A slot that never had a ready worker begins anew if it is wanted again.
+        if std::mem::take(&mut post.hopeless) {
+            post.settled = false;
+            self.hopeless -= 1;
+        } else if !post.settled {
+            self.one_settled();
+        }
         for number in successor.into_iter().chain([seat]) {
             // If it was due, it no longer goes for that reason.
             self.seats.get_mut(number).due = None;
@@ -73,9 +78,14 @@ impl Core {
         let post = self.seats.post_mut(slot);
         post.wanted = true;
         post.failures = 0;
-        let seat = post.seat;
-        if self.step(seat, Input::Wanted).is_some() && self.milestones.opened {
-            self.restarts.waiting.push_back(seat);
+        post.failed_starts = 0;
+        let (seat, settled) = (post.seat, post.settled);
+        self.unsettled += u32::from(!settled);
+        if self.step(seat, Input::Wanted).is_some() {
+            self.seats.post_mut(slot).unfilled = true;
+            if self.milestones.opened {
+                self.restarts.waiting.push_back(seat);
+            }
         }
     }
 

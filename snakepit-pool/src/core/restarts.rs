@@ -82,8 +82,7 @@ impl Core {
         let limits = self.config.restarts;
         let slot = self.seats.get(number).id.slot;
         let post = self.seats.post_mut(slot);
-        // The first worker of a slot replaces none.
-        if post.generation > 0 {
+        if !post.unfilled {
             post.restarts.push(self.now, limits.slot_max);
             self.restarts.window.push(self.now, limits.pool_max);
         }
@@ -96,7 +95,7 @@ impl Core {
         let post = self.seats.post(slot);
         let full = post.restarts.is_full(at, limits.slot_max, limits.window)
             || self.restarts.window.is_full(at, limits.pool_max, limits.window);
-        full && post.generation > 0 && !self.has(Canary::RestartsForEver)
+        full && !post.unfilled && !self.has(Canary::RestartsForEver)
     }
 
     fn trial_failed(&mut self, permanent: bool) {
@@ -162,19 +161,11 @@ impl Core {
         }
     }
 
-    /// A pool that will get no worker any more has failed.
-    fn check_service(&mut self, actions: &mut Vec<Action>) {
-        let coming = |state| {
-            matches!(
-                state,
-                WorkerState::Waiting
-                    | WorkerState::Launching
-                    | WorkerState::Starting
-                    | WorkerState::Ready
-                    | WorkerState::BackingOff
-            )
-        };
-        if self.has_given_up() && !self.seats.all.iter().any(|seat| coming(seat.state)) {
+    /// A pool that has no worker and will get none any more has failed. One that is about to end counts: it is followed,
+    /// or its seat is vacated, and then this is asked again.
+    pub(super) fn check_service(&mut self, actions: &mut Vec<Action>) {
+        let empty = |state| matches!(state, WorkerState::Parked | WorkerState::Vacant);
+        if self.has_given_up() && self.seats.all.iter().all(|seat| empty(seat.state)) {
             self.fail(actions);
         }
     }

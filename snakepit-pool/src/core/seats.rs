@@ -77,6 +77,8 @@ pub(super) struct Post {
     pub(super) hopeless: bool,
     /// The pool is large enough to have it.
     pub(super) wanted: bool,
+    /// Its next worker replaces none: it is the first, or the first since the pool has grown back.
+    pub(super) unfilled: bool,
     pub(super) restarts: Window,
 }
 
@@ -199,6 +201,7 @@ impl Seats {
             settled: false,
             hopeless: false,
             wanted: true,
+            unfilled: true,
             restarts: Window::default(),
         });
         seat

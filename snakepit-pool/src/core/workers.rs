@@ -44,6 +44,7 @@ impl Core {
         let slot = self.seats.get(number).id.slot;
         let post = self.seats.post_mut(slot);
         post.generation = post.generation.saturating_add(1);
+        post.unfilled = false;
         let worker = WorkerId {
             slot,
             generation: post.generation,
@@ -57,9 +58,13 @@ impl Core {
     }
 
     pub(super) fn launched(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
-        let Some(seat) = self.present(worker) else { return };
-        if self.step(seat, Input::Launched) == Some(WorkerState::Dying) {
-            let reason = if self.is_needed(seat) {
+        let Some(number) = self.present(worker) else {
+            return;
+        };
+        if self.step(number, Input::Launched) == Some(WorkerState::Dying) {
+            let timeout = self.seats.get(number).spawned.after(self.config.startup_timeout);
+            // Its slot may be wanted again: that tells nothing about why it was not.
+            let reason = if timeout <= self.now {
                 KillReason::StartupTimeout
             } else {
                 KillReason::NotNeeded
@@ -131,7 +136,9 @@ impl Core {
             self.count_failed_start(slot, permanent, actions);
         }
         let post = self.seats.post(slot);
-        if self.winding_down || !post.wanted || role == Role::Outgoing {
+        // Nobody is to be followed any more where the pool has shrunk and grown back meanwhile.
+        let obsolete = role == Role::Successor && self.seats.get(post.seat).due.is_none();
+        if self.winding_down || !post.wanted || role == Role::Outgoing || obsolete {
             self.vacate(number, actions);
         } else if role == Role::Current && post.successor.is_some() {
             // It was to be renewed, and has gone before its time: its successor is the slot's only worker now.
@@ -148,7 +155,7 @@ impl Core {
     fn count_failed_start(&mut self, slot: u32, permanent: bool, actions: &mut Vec<Action>) {
         let post = self.seats.post_mut(slot);
         post.failed_starts = post.failed_starts.saturating_add(1);
-        if post.failed_starts == CoreConfig::START_ATTEMPTS && !post.settled {
+        if post.failed_starts == CoreConfig::START_ATTEMPTS && post.wanted && !post.settled {
             post.hopeless = true;
             self.hopeless += 1;
             self.settle(slot);
@@ -159,13 +166,18 @@ impl Core {
         }
     }
 
-    /// The slot has had a ready worker, or has failed, or is no longer wanted.
+    /// The slot has had a ready worker, or has failed.
     pub(super) fn settle(&mut self, slot: u32) {
         let post = self.seats.post_mut(slot);
         if !std::mem::replace(&mut post.settled, true) {
-            self.unsettled -= 1;
-            self.milestones.settled |= self.unsettled == 0;
+            self.one_settled();
         }
+    }
+
+    /// One slot fewer keeps the pool from having started.
+    pub(super) fn one_settled(&mut self) {
+        self.unsettled -= 1;
+        self.milestones.settled |= self.unsettled == 0;
     }
 
     pub(super) fn seat_due(&mut self, number: u32, actions: &mut Vec<Action>) {
@@ -230,6 +242,7 @@ impl Core {
             self.seats.give_back(number);
             self.renew(actions);
         }
+        self.check_service(actions);
     }
 
     /// Gives nothing more to a worker that has died: the report of its end is on its way.
@@ -250,16 +263,5 @@ impl Core {
             }
             self.strand(number, actions);
         }
-    }
-
-    /// Whether a worker in this seat would serve.
-    fn is_needed(&self, number: u32) -> bool {
-        let slot = self.seats.get(number).id.slot;
-        !self.winding_down
-            && self
-                .seats
-                .posts
-                .get(slot as usize)
-                .is_some_and(|post| post.wanted)
     }
 }
