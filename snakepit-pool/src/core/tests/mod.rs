@@ -1,8 +1,8 @@
 //! Promises of the core, as scripts on a [`Rig`](rig::Rig), and its invariants under random events.
 
+mod canaries;
 mod ending;
 mod model;
-mod random;
 mod rig;
 mod scale;
 mod serving;
