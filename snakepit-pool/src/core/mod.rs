@@ -88,7 +88,7 @@ pub struct Core {
     ready: u32,
     restarts: Restarts,
     renewals: Renewals,
-    /// Slots that are not settled, and slots that failed all their first starts.
+    /// Slots whose first ready worker is awaited, and slots that failed all their first starts.
     unsettled: u32,
     hopeless: u32,
     /// Seats that have no worker and will have none.

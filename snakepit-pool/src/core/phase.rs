@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::event::{Action, KillReason, Verdict};
 use super::lifecycle::{Input, WorkerState};
+use super::seats::Debut;
 use super::timers::Timer;
 use super::{Core, Moment, Phase};
 
@@ -48,11 +49,13 @@ impl Core {
         post.wanted = false;
         let (seat, successor) = (post.seat, post.successor);
         // A slot that never had a ready worker begins anew if it is wanted again.
-        if std::mem::take(&mut post.hopeless) {
-            post.settled = false;
-            self.hopeless -= 1;
-        } else if !post.settled {
-            self.one_settled();
+        match post.debut {
+            Debut::Awaited => self.one_settled(),
+            Debut::Made => {}
+            Debut::Hopeless => {
+                post.debut = Debut::Awaited;
+                self.hopeless -= 1;
+            }
         }
         for number in successor.into_iter().chain([seat]) {
             // If it was due, it no longer goes for that reason.
@@ -79,8 +82,8 @@ impl Core {
         post.wanted = true;
         post.failures = 0;
         post.failed_starts = 0;
-        let (seat, settled) = (post.seat, post.settled);
-        self.unsettled += u32::from(!settled);
+        let (seat, debut) = (post.seat, post.debut);
+        self.unsettled += u32::from(debut == Debut::Awaited);
         if self.step(seat, Input::Wanted).is_some() {
             self.seats.post_mut(slot).unfilled = true;
             if self.milestones.opened {

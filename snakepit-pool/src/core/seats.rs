@@ -58,6 +58,17 @@ pub(super) enum Role {
     Spare,
 }
 
+/// Whether a slot has ever had a ready worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Debut {
+    /// Not yet.
+    Awaited,
+    /// It has.
+    Made,
+    /// Not yet, and it has failed [`START_ATTEMPTS`](super::CoreConfig::START_ATTEMPTS) times.
+    Hopeless,
+}
+
 /// One slot: a number of workers, one after the other.
 #[derive(Debug)]
 pub(super) struct Post {
@@ -71,10 +82,7 @@ pub(super) struct Post {
     pub(super) failures: u32,
     /// Starts that failed before the slot's first worker was ready.
     pub(super) failed_starts: u32,
-    /// It has had a ready worker, or has failed [`START_ATTEMPTS`](super::CoreConfig::START_ATTEMPTS) times.
-    pub(super) settled: bool,
-    /// It has failed so often.
-    pub(super) hopeless: bool,
+    pub(super) debut: Debut,
     /// The pool is large enough to have it.
     pub(super) wanted: bool,
     /// Its next worker replaces none: it is the first, or the first since the pool has grown back.
@@ -198,8 +206,7 @@ impl Seats {
             generation: 0,
             failures: 0,
             failed_starts: 0,
-            settled: false,
-            hopeless: false,
+            debut: Debut::Awaited,
             wanted: true,
             unfilled: true,
             restarts: Window::default(),

@@ -103,8 +103,8 @@ impl Timers {
         }
         loop {
             let first = CHILDREN * place + 1;
-            let last = (first + CHILDREN).min(self.heap.len());
-            let least = (first..last).min_by_key(|&at| self.heap[at]);
+            let end = (first + CHILDREN).min(self.heap.len());
+            let least = (first..end).min_by_key(|&at| self.heap[at]);
             let Some(at) = least.filter(|&at| self.heap[at] < entry) else {
                 break;
             };

@@ -5,7 +5,7 @@ use snakepit_profile::WorkerId;
 use super::event::{Action, KillReason, Verdict};
 use super::lifecycle::{Input, WorkerState};
 use super::notice::{Notice, RecycleReason};
-use super::seats::Role;
+use super::seats::{Debut, Role};
 use super::timers::Timer;
 use super::{Core, CoreConfig};
 
@@ -96,7 +96,7 @@ impl Core {
             None => self.timers.clear(Timer::Seat(number)),
         }
         self.milestones.ready = true;
-        self.settle(worker.slot);
+        self.settle(worker.slot, Debut::Made);
         actions.push(Action::Note(Notice::Ready { worker, after }));
         self.start_succeeded(number, actions);
         if role == Role::Successor {
@@ -155,10 +155,8 @@ impl Core {
     fn count_failed_start(&mut self, slot: u32, permanent: bool, actions: &mut Vec<Action>) {
         let post = self.seats.post_mut(slot);
         post.failed_starts = post.failed_starts.saturating_add(1);
-        if post.failed_starts == CoreConfig::START_ATTEMPTS && post.wanted && !post.settled {
-            post.hopeless = true;
-            self.hopeless += 1;
-            self.settle(slot);
+        if post.wanted && post.failed_starts == CoreConfig::START_ATTEMPTS {
+            self.settle(slot, Debut::Hopeless);
         }
         let hopeless = permanent || self.hopeless >= self.size;
         if hopeless && !self.milestones.ready {
@@ -166,10 +164,12 @@ impl Core {
         }
     }
 
-    /// The slot has had a ready worker, or has failed.
-    pub(super) fn settle(&mut self, slot: u32) {
+    /// The slot has had a ready worker for the first time, or has failed for the first time.
+    fn settle(&mut self, slot: u32, debut: Debut) {
         let post = self.seats.post_mut(slot);
-        if !std::mem::replace(&mut post.settled, true) {
+        if post.debut == Debut::Awaited {
+            post.debut = debut;
+            self.hopeless += u32::from(debut == Debut::Hopeless);
             self.one_settled();
         }
     }
