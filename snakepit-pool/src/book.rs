@@ -18,6 +18,7 @@ use crate::driver::{Desk, Shared};
 use crate::error::{ErrorKind, PoolError};
 use crate::events::{EventJournal, PoolEvent, PoolEventKind, RecycleReport};
 use crate::roster::{Occupant, Roster};
+use crate::sync;
 
 /// Who is answered.
 pub(crate) type Caller = oneshot::Sender<Result<Answer, PoolError>>;
@@ -460,6 +461,7 @@ impl Aftermath {
     /// Sends the answers.
     pub(crate) fn answer(&mut self) {
         for (caller, result) in self.answer.take().into_iter().chain(self.more_answers.drain(..)) {
+            sync::preempt();
             // A caller that has just gone wants none.
             let _ = caller.send(result);
         }

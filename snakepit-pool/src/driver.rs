@@ -8,23 +8,22 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use snakepit_config::{Affinity, PoolName, PoolSettings};
 use snakepit_profile::{
     Call, CallError, Completions, ExitReport, Outcome, RequestId, WorkerEvents, WorkerFacts, WorkerId,
     WorkerName, WorkerProfile,
 };
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use crate::book::{Aftermath, Book, Caller, Evidence};
 use crate::call::PoolCall;
 use crate::clock::Clock;
-use crate::core::{Core, CoreConfig, End, Event, Milestones, SessionId, Terms};
+use crate::core::{Core, End, Event, Milestones, SessionId, Terms};
 use crate::events::EventJournal;
 use crate::launch;
 use crate::measure;
 use crate::supervised::Supervised;
+use crate::sync::{self, Handle, Mutex};
 
 /// One pool, shared by its callers, its workers and its tasks.
 pub(crate) struct Shared {
@@ -75,14 +74,14 @@ struct Timekeeper(Weak<Shared>);
 // === impl Shared ===
 
 impl Shared {
-    /// Makes a pool and starts its first workers.
-    pub(crate) fn open(
+    /// Makes a pool around its core, and starts its first workers.
+    pub(crate) fn open_around(
+        core: Core,
         settings: &PoolSettings,
         profile: Arc<dyn WorkerProfile>,
         surroundings: Surroundings,
     ) -> Arc<Self> {
-        let config = CoreConfig::new(settings, profile.capacity(), surroundings.seed);
-        let shared = Self::around(Core::new(config), settings, profile, surroundings);
+        let shared = Self::around(core, settings, profile, surroundings);
         let sooner = Arc::clone(&shared.sooner);
         let keeper = Timekeeper(Arc::downgrade(&shared));
         shared
@@ -202,6 +201,7 @@ impl Shared {
         for recycled in after.recycled {
             self.spawn(|shared| measure::report(shared, recycled));
         }
+        sync::preempt();
         if after.sooner {
             self.sooner.notify_one();
         }
@@ -210,6 +210,7 @@ impl Shared {
             if news.failed {
                 tracing::error!(pool = %self.name, "the pool has failed: none of its workers could be started");
             }
+            sync::preempt();
             self.milestones.send_if_modified(|known| {
                 let before = *known;
                 known.merge(news);
@@ -217,6 +218,7 @@ impl Shared {
             });
         }
         for completion in after.unsent {
+            sync::preempt();
             completion.complete(Err(CallError::NotSent));
         }
     }
@@ -251,6 +253,7 @@ async fn keep_time(shared: &Weak<Shared>, sooner: Arc<Notify>) {
             });
             shared.clock.sleep_until(due)
         };
+        sync::preempt();
         tokio::select! {
             biased;
             () = sooner.notified() => {}

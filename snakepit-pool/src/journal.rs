@@ -7,10 +7,11 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+use crate::sync::{self, AtomicBool, AtomicUsize, Mutex};
 
 /// Where events are written. Its end is the end of what readers get: they do not keep it alive.
 pub(crate) struct Journal<T> {
@@ -142,7 +143,10 @@ impl<T: Clone> Reader<T> {
             match self.read() {
                 Ok(occurrence) => return Some(occurrence),
                 Err(Nothing::Ever) => return None,
-                Err(Nothing::Yet) => bell.await,
+                Err(Nothing::Yet) => {
+                    sync::preempt();
+                    bell.await;
+                }
             }
         }
     }
@@ -185,4 +189,5 @@ enum Nothing {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests;

@@ -56,11 +56,14 @@ mod measure;
 mod pool;
 mod pools;
 mod roster;
+#[cfg(all(test, feature = "shuttle"))]
+mod schedules;
 mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod stats;
 mod supervised;
+mod sync;
 
 pub use call::{Answer, PoolCall, Receipt};
 pub use clock::{Clock, TokioClock};

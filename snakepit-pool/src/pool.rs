@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snakepit_config::{PoolName, PoolSettings, ProfileKind};
-use snakepit_profile::{RequestId, WorkerFacts, WorkerName, WorkerProfile};
+use snakepit_config::{PoolName, ProfileKind};
+use snakepit_profile::{RequestId, WorkerFacts, WorkerName};
 use tokio::sync::oneshot;
 
 use crate::book::Evidence;
 use crate::call::{Answer, PoolCall};
 use crate::core::{Event, Milestones, Phase, RecycleReason, WorkerState};
-use crate::driver::{Shared, Surroundings};
+use crate::driver::Shared;
 use crate::error::{ErrorKind, PoolError};
 use crate::sessions::{SessionUse, Sessions};
 use crate::stats::PoolStats;
@@ -55,13 +55,8 @@ struct CancelOnDrop<'a> {
 // === impl Pool ===
 
 impl Pool {
-    pub(crate) fn open(
-        settings: &PoolSettings,
-        profile: Arc<dyn WorkerProfile>,
-        surroundings: Surroundings,
-        sessions: Sessions,
-    ) -> Self {
-        let shared = Shared::open(settings, profile, surroundings);
+    /// The first handle of a pool that has been opened.
+    pub(crate) fn of(shared: Arc<Shared>, sessions: Sessions) -> Self {
         // A session that ends is ended here as well; the sessions do not keep the pool alive.
         let pool = Arc::downgrade(&shared);
         sessions.on_end(Box::new(move |session| {
@@ -72,7 +67,7 @@ impl Pool {
         Self(Arc::new(Keeper { shared, sessions }))
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }
 

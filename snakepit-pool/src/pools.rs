@@ -8,16 +8,17 @@ use std::time::Duration;
 use futures_util::future::{join_all, try_join_all};
 use snakepit_config::PoolSettings;
 use snakepit_profile::{WorkerName, WorkerProfile};
-use tokio::runtime::Handle;
 
 use crate::clock::{Clock, TokioClock};
-use crate::driver::Surroundings;
+use crate::core::{Core, CoreConfig};
+use crate::driver::{Shared, Surroundings};
 use crate::error::PoolError;
 use crate::events::{EventJournal, Events, journal};
 use crate::pool::Pool;
 use crate::sessions::Sessions;
 use crate::stats::{PoolStats, PoolsStats};
 use crate::supervised::Supervised;
+use crate::sync::Handle;
 
 /// Named pools side by side, each with workers of its own. Clones are handles of the same pools.
 #[derive(Clone)]
@@ -76,6 +77,15 @@ impl Pools {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start_with(pools: Vec<(PoolSettings, Arc<dyn WorkerProfile>)>, options: PoolsOptions) -> Self {
+        Self::start_around(pools, options, Core::new)
+    }
+
+    /// As [`Pools::start_with`], around the cores that `core` makes.
+    pub(crate) fn start_around(
+        pools: Vec<(PoolSettings, Arc<dyn WorkerProfile>)>,
+        options: PoolsOptions,
+        core: impl Fn(CoreConfig) -> Core,
+    ) -> Self {
         let PoolsOptions {
             clock,
             seed,
@@ -85,7 +95,7 @@ impl Pools {
         let runtime = Handle::current();
         let journal = Arc::new(journal());
         let sessions = Sessions::new(session_ttl, session_max, Arc::clone(&clock));
-        let open = |(number, (settings, profile)): (u64, (PoolSettings, _))| {
+        let open = |(number, (settings, profile)): (u64, (PoolSettings, Arc<dyn WorkerProfile>))| {
             let surroundings = Surroundings {
                 clock: Arc::clone(&clock),
                 runtime: runtime.clone(),
@@ -93,7 +103,9 @@ impl Pools {
                 // Each pool draws its own noise.
                 seed: seed.wrapping_add(number),
             };
-            Pool::open(&settings, profile, surroundings, sessions.clone())
+            let core = core(CoreConfig::new(&settings, profile.capacity(), surroundings.seed));
+            let shared = Shared::open_around(core, &settings, profile, surroundings);
+            Pool::of(shared, sessions.clone())
         };
         let pools = (0..).zip(pools).map(open).collect();
         let sweeper = Supervised::new(runtime);

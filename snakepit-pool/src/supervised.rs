@@ -2,9 +2,7 @@
 
 use std::future::Future;
 
-use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinSet};
+use crate::sync::{Handle, JoinError, JoinSet, Mutex};
 
 /// Tasks that end with their owner, and whose panics are reported.
 #[derive(Debug)]

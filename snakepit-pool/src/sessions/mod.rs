@@ -9,6 +9,7 @@ mod store;
 mod values;
 
 #[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests;
 
 pub use error::{NameFault, SessionError};
@@ -19,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::core::{Moment, SessionId};
+use crate::sync::Mutex;
 use store::{Aftermath, SessionStore};
 
 const MAX_NAME_BYTES: usize = 256;

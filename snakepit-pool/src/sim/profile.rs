@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use snakepit_config::{PoolName, ProfileKind};
 use snakepit_profile::{StartError, Worker, WorkerEvents, WorkerId, WorkerName, WorkerProfile};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::process::Fate;
@@ -15,6 +14,7 @@ use super::record::Record;
 use super::script::{Script, Start};
 use super::worker::SimWorker;
 use crate::supervised::Supervised;
+use crate::sync::Handle;
 
 /// Simulated workers of one pool. They end with it: a worker's task belongs to its profile.
 #[derive(Debug)]
