@@ -9,8 +9,8 @@ use snakepit_profile::{RequestId, WorkerId};
 use snakepit_config::Affinity;
 
 use crate::core::{
-    Action, Core, CoreConfig, End, Event, KillReason, Moment, Notice, Priority, RecycleConfig, RestartConfig,
-    SessionId, Terms, Verdict,
+    Action, Core, CoreConfig, End, Event, KillReason, Moment, Notice, Priority, RecycleConfig, Recycled,
+    RestartConfig, SessionId, Terms, Verdict, WorkerState,
 };
 
 pub(super) const LONG: Duration = Duration::from_hours(1);
@@ -19,7 +19,7 @@ pub(super) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-pub(super) fn worker(slot: u32, generation: u32) -> WorkerId {
+pub(super) const fn worker(slot: u32, generation: u32) -> WorkerId {
     WorkerId { slot, generation }
 }
 
@@ -56,6 +56,18 @@ pub(super) fn config() -> CoreConfig {
     }
 }
 
+/// As [`config`], for so many workers of so many calls; ten calls may wait, and for as long as they like.
+pub(super) fn patient(size: u32, capacity: u32) -> CoreConfig {
+    CoreConfig {
+        size: NonZeroU32::new(size).unwrap(),
+        capacity: NonZeroU32::new(capacity).unwrap(),
+        startup_batch_size: NonZeroU32::new(size.max(10)).unwrap(),
+        queue_max: 10,
+        queue_timeout: LONG,
+        ..config()
+    }
+}
+
 /// What most requests ask for.
 pub(super) fn terms(deadline: Moment) -> Terms {
     Terms {
@@ -72,6 +84,14 @@ pub(super) fn of_session(session: u64, affinity: Affinity) -> impl FnOnce(Terms)
     move |terms| Terms {
         session: Some(SessionId(session)),
         affinity,
+        ..terms
+    }
+}
+
+/// A request that may be given to so many workers, one after the other.
+pub(super) fn with_attempts(attempts: u32) -> impl FnOnce(Terms) -> Terms {
+    move |terms| Terms {
+        attempts: NonZeroU32::new(attempts).unwrap(),
         ..terms
     }
 }
@@ -199,6 +219,43 @@ impl Rig {
         self.tell(Event::Completed { request, worker, end });
     }
 
+    /// A strict request of a session, which waits for its worker.
+    pub(super) fn submit_strict(&mut self, session: u64) -> RequestId {
+        self.submit_with(of_session(session, Affinity::StrictQueue))
+    }
+
+    /// A request that is lost with the worker that was given it last.
+    pub(super) fn lose(&mut self, request: RequestId) {
+        self.end(request, End::Lost);
+    }
+
+    pub(super) fn recycle(&mut self, worker: WorkerId) {
+        self.tell(Event::RecycleRequested { worker });
+    }
+
+    pub(super) fn resize(&mut self, size: u32) {
+        let size = NonZeroU32::new(size).unwrap();
+        self.tell(Event::Resized { size });
+    }
+
+    /// Lets time pass from one deadline of the core to the next, until it starts a worker. Other actions until then are
+    /// dropped.
+    pub(super) fn await_spawn(&mut self) -> WorkerId {
+        loop {
+            if let Some(&worker) = spawned(&self.take()).first() {
+                return worker;
+            }
+            let due = self.core.next_deadline().expect("no worker is to be started");
+            self.pass(due.since(self.now));
+        }
+    }
+
+    /// Where a worker is, if it is a present one of its slot.
+    pub(super) fn state(&self, worker: WorkerId) -> Option<WorkerState> {
+        let found = self.core.workers().find(|it| it.id == worker);
+        found.map(|it| it.state)
+    }
+
     pub(super) fn cancel(&mut self, request: RequestId) {
         self.tell(Event::Cancelled { request });
     }
@@ -239,6 +296,23 @@ pub(super) fn spawned(actions: &[Action]) -> Vec<WorkerId> {
         _ => None,
     };
     actions.iter().filter_map(pick).collect()
+}
+
+/// Who was renewed.
+pub(super) fn recycled(notices: &[Notice]) -> Vec<Recycled> {
+    let pick = |notice: &Notice| match *notice {
+        Notice::Recycled(recycled) => Some(recycled),
+        _ => None,
+    };
+    notices.iter().filter_map(pick).collect()
+}
+
+pub(super) fn spawn(worker: WorkerId) -> Action {
+    Action::Spawn { worker }
+}
+
+pub(super) fn stop(worker: WorkerId) -> Action {
+    Action::Stop { worker }
 }
 
 pub(super) fn kill(worker: WorkerId, reason: KillReason) -> Action {
