@@ -115,7 +115,13 @@ impl CoreConfig {
                 requests: settings.worker_max_requests,
                 memory: settings.worker_memory_max,
                 jitter: settings.recycle_jitter,
-                missing_max: settings.pool_size.get().saturating_sub(settings.ready_floor),
+                // Without a surplus the old worker goes first, and is missing until the next one is ready. The settings
+                // rule out a full floor where there is a limit; a renewal on demand is meant all the same.
+                missing_max: settings
+                    .pool_size
+                    .get()
+                    .saturating_sub(settings.ready_floor)
+                    .max(u32::from(settings.surge_max == 0)),
                 surge_max: settings.surge_max,
             },
             restarts: RestartConfig {

@@ -116,6 +116,12 @@ impl Core {
         Self::build(config, Some(canary))
     }
 
+    /// Sessions that it remembers.
+    #[cfg(test)]
+    pub(crate) fn placed(&self) -> usize {
+        self.placements.iter().count()
+    }
+
     fn build(config: CoreConfig, canary: Option<Canary>) -> Self {
         let surge = config.recycling.surge_max;
         let more = u32::from(canary == Some(Canary::Overloads));

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::event::{Action, KillReason, Verdict};
 use super::lifecycle::{Input, WorkerState};
-use super::seats::Debut;
+use super::seats::{Debut, Role};
 use super::timers::Timer;
 use super::{Core, Moment, Phase};
 
@@ -47,7 +47,7 @@ impl Core {
     fn remove_slot(&mut self, slot: u32, actions: &mut Vec<Action>) {
         let post = self.seats.post_mut(slot);
         post.wanted = false;
-        let (seat, successor) = (post.seat, post.successor);
+        let (seat, successor) = (post.seat, post.successor.take());
         // A slot that never had a ready worker begins anew if it is wanted again.
         match post.debut {
             Debut::Awaited => self.one_settled(),
@@ -56,6 +56,10 @@ impl Core {
                 post.debut = Debut::Awaited;
                 self.hopeless -= 1;
             }
+        }
+        if let Some(successor) = successor {
+            // If the slot is wanted again before it has ended, it follows nobody.
+            self.seats.get_mut(successor).role = Role::Outgoing;
         }
         for number in successor.into_iter().chain([seat]) {
             // If it was due, it no longer goes for that reason.

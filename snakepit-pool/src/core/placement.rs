@@ -20,6 +20,8 @@ pub(super) struct Placement {
     pub(super) state: PlacementState,
     /// The worker that served it last.
     pub(super) worker: Option<WorkerId>,
+    /// A request of it has ended there, so that the worker may keep something for it.
+    pub(super) kept: bool,
     /// Its requests that have not ended.
     pub(super) open: u32,
 }
@@ -92,6 +94,7 @@ impl Placements {
         let placement = self.0.entry(session).or_insert(Placement {
             state: Unplaced,
             worker: None,
+            kept: false,
             open: 0,
         });
         placement.open += 1;
@@ -112,7 +115,23 @@ impl Placements {
         if let Some(placement) = self.0.get_mut(&session)
             && placement.step(Dispatched)
         {
+            placement.kept &= placement.worker == Some(worker);
             placement.worker = Some(worker);
+        }
+    }
+
+    /// A request of `session` has ended on `worker`.
+    pub(super) fn served(&mut self, session: SessionId, worker: WorkerId) {
+        if let Some(placement) = self.0.get_mut(&session) {
+            placement.kept |= placement.worker == Some(worker);
+        }
+    }
+
+    /// `worker` has died before it got a request of `session`. Where it never had another one, nothing is lost with it,
+    /// and nobody need be told.
+    pub(super) fn not_sent(&mut self, session: SessionId, worker: WorkerId) {
+        if self.0.get(&session).is_some_and(|it| !it.kept && it.open == 1) {
+            self.told(session, worker);
         }
     }
 

@@ -49,6 +49,8 @@ impl Core {
     /// Somebody wants a worker renewed.
     pub(super) fn recycle(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
         if let Some(number) = self.present(worker) {
+            // Whoever asks may have mended what made every start fail.
+            self.hope_again();
             self.mark_due(number, RecycleReason::Requested, actions);
         }
     }

@@ -140,6 +140,10 @@ impl Core {
         if self.has(Canary::LeaksSlotOnCancel) && self.lingers(key) {
             return;
         }
+        match end {
+            End::NotSent => self.note_not_sent(key, worker),
+            End::Served | End::Lost => self.note_served(key, worker),
+        }
         let (seat, service) = self.release(key);
         if end != End::Served {
             // Nothing more goes to that worker, least of all this request again.

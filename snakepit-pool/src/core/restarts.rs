@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// Nothing is tried any more: every trial fails for a reason that can only come again.
-    fn has_given_up(&self) -> bool {
+    pub(super) fn has_given_up(&self) -> bool {
         self.restarts.permanent >= CoreConfig::PERMANENT_ATTEMPTS
     }
 
@@ -116,6 +116,14 @@ impl Core {
         if none_runs && !self.restarts.parked.is_empty() && !self.has_given_up() {
             let pause = self.config.trial_pause(self.restarts.failed_trials);
             self.timers.set(Timer::Trial, self.now.after(pause));
+        }
+    }
+
+    /// Tries starts again, if none was to be tried any more.
+    pub(super) fn hope_again(&mut self) {
+        self.restarts.permanent = 0;
+        if !self.winding_down {
+            self.plan_trial();
         }
     }
 

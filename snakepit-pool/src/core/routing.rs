@@ -65,6 +65,20 @@ impl Core {
         }
     }
 
+    /// A request has ended on `worker`: its session may have something there.
+    pub(super) fn note_served(&mut self, key: u32, worker: WorkerId) {
+        if let Some(session) = self.requests[key as usize].terms.session {
+            self.placements.served(session, worker);
+        }
+    }
+
+    /// A request has not reached `worker`, which is dead.
+    pub(super) fn note_not_sent(&mut self, key: u32, worker: WorkerId) {
+        if let Some(session) = self.requests[key as usize].terms.session {
+            self.placements.not_sent(session, worker);
+        }
+    }
+
     /// Takes note of a refusal that frees a session from its worker.
     pub(super) fn note_refusal(&mut self, terms: &Terms, verdict: Verdict) {
         if let (Verdict::SessionWorkerUnavailable { worker }, Some(session)) = (verdict, terms.session) {

@@ -119,6 +119,7 @@ impl Core {
             return;
         }
         while let Some(key) = self.seats.get(seat).leases.first() {
+            self.note_served(key, worker);
             match self.release(key) {
                 (_, Some(service)) => self.lose(key, service, Verdict::WorkerLost(service), actions),
                 (_, None) => self.forget(key),
@@ -136,9 +137,7 @@ impl Core {
             self.count_failed_start(slot, permanent, actions);
         }
         let post = self.seats.post(slot);
-        // Nobody is to be followed any more where the pool has shrunk and grown back meanwhile.
-        let obsolete = role == Role::Successor && self.seats.get(post.seat).due.is_none();
-        if self.winding_down || !post.wanted || role == Role::Outgoing || obsolete {
+        if self.winding_down || !post.wanted || role == Role::Outgoing {
             self.vacate(number, actions);
         } else if role == Role::Current && post.successor.is_some() {
             // It was to be renewed, and has gone before its time: its successor is the slot's only worker now.
@@ -238,6 +237,7 @@ impl Core {
         }
         self.timers.clear(Timer::Seat(number));
         self.unpark(number);
+        self.restarts.waiting.retain(|&waiting| waiting != number);
         if self.seats.get(number).role != Role::Current {
             self.seats.give_back(number);
             self.renew(actions);

@@ -167,6 +167,10 @@ pub(super) fn degraded_refuses(core: &Core) -> Result<(), String> {
     if core.phase != Phase::Open || !core.is_degraded() {
         return Ok(());
     }
+    let tries = core.restarts.trial.is_some() || core.timers.due(Timer::Trial).is_some();
+    ensure(tries || core.has_given_up(), || {
+        "no start is tried any more".to_owned()
+    })?;
     ensure(core.ready > 0 || core.shared.is_empty(), || {
         format!("{} wait for nobody", core.shared.len())
     })

@@ -86,6 +86,8 @@ pub(super) struct Life {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Placement {
     pub(super) worker: Option<WorkerId>,
+    /// Something of it has run there.
+    pub(super) kept: bool,
     pub(super) ended: bool,
 }
 
@@ -200,6 +202,20 @@ impl Life {
 
     pub(super) fn is_leaving(&self) -> bool {
         self.launched && !self.ended && (self.stopped.is_some() || self.dying)
+    }
+}
+
+// === impl Placement ===
+
+impl Placement {
+    /// The session need not go back to this worker.
+    pub(super) fn leave(&mut self, worker: WorkerId) {
+        self.worker = self.worker.filter(|&placed| placed != worker);
+    }
+
+    /// A request of it has run on this worker.
+    pub(super) fn ran(&mut self, worker: WorkerId) {
+        self.kept |= self.worker == Some(worker);
     }
 }
 

@@ -184,6 +184,9 @@ impl Model {
     }
 
     fn expect_completion(&mut self, request: RequestId, worker: WorkerId, end: End) {
+        let session = self.entries[&request].terms.session;
+        let is_open = |entry: &&Entry| entry.stage != Stage::Ended && entry.terms.session == session;
+        let open = self.entries.values().filter(is_open).count();
         let entry = self.entries.get_mut(&request).unwrap();
         let ending = match end {
             End::Served => Ending::Served,
@@ -197,10 +200,15 @@ impl Model {
         };
         let life = self.lives.get_mut(&worker).unwrap();
         life.load -= 1;
-        if end == End::Served {
-            life.finished += 1;
-        } else {
-            life.dying = true;
+        life.finished += u64::from(end == End::Served);
+        life.dying |= end != End::Served;
+        let Some(session) = session else { return };
+        let placement = self.sessions.get_mut(&session).unwrap();
+        if end != End::NotSent {
+            placement.ran(worker);
+        } else if !placement.kept && open == 1 {
+            // Nothing of the session was ever there, so that nobody need be told.
+            placement.leave(worker);
         }
     }
 
@@ -255,15 +263,7 @@ impl Model {
             Event::Severed { .. } => life.severed = true,
             Event::Exited { permanent, .. } if life.launched => {
                 (life.ended, life.load) = (true, 0);
-                for entry in self.entries.values_mut() {
-                    match entry.stage {
-                        Stage::Running(on) if on == worker => {
-                            entry.stage = Stage::Ending(worker, Ending::Gone);
-                        }
-                        Stage::Lingering(on) if on == worker => entry.stage = Stage::Ended,
-                        _ => {}
-                    }
-                }
+                self.end_all_on(worker);
                 self.count_end(worker, permanent);
             }
             Event::Sampled { memory, .. } => {
@@ -272,6 +272,20 @@ impl Model {
             }
             Event::RecycleRequested { .. } => life.asked = true,
             _ => {}
+        }
+    }
+
+    /// A worker's process has ended, and everything on it.
+    fn end_all_on(&mut self, worker: WorkerId) {
+        for entry in self.entries.values_mut() {
+            entry.stage = match entry.stage {
+                Stage::Running(on) if on == worker => Stage::Ending(worker, Ending::Gone),
+                Stage::Lingering(on) if on == worker => Stage::Ended,
+                _ => continue,
+            };
+            if let Some(session) = entry.terms.session {
+                self.sessions.get_mut(&session).unwrap().ran(worker);
+            }
         }
     }
 
@@ -289,6 +303,7 @@ impl Model {
         if placement.ended {
             return;
         }
+        placement.kept &= placement.worker == Some(worker);
         placement.worker = Some(worker);
         for entry in self.entries.values_mut() {
             if entry.terms.session == Some(session) && entry.stage == Stage::Waiting && entry.bound.is_none()

@@ -145,8 +145,7 @@ impl Model {
         }
         if let (Verdict::SessionWorkerUnavailable { worker }, Some(session)) = (verdict, entry.terms.session)
         {
-            let placement = self.sessions.get_mut(&session).unwrap();
-            placement.worker = placement.worker.filter(|&placed| placed != worker);
+            self.sessions.get_mut(&session).unwrap().leave(worker);
         }
     }
 
