@@ -94,7 +94,7 @@ fn a_call_that_is_lost_while_its_pool_still_starts_leaves_nobody_waiting_for_its
     rig.launch(worker(1, 1));
     rig.tell(Event::Exited {
         worker: worker(1, 1),
-        permanent: true,
+        permanent: false,
     });
     rig.end(lost, End::Lost);
     let answered: Vec<_> = answers(&rig.take())

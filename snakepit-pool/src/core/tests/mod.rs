@@ -4,6 +4,7 @@ mod affinity;
 mod canaries;
 mod circuit;
 mod ending;
+mod findings;
 mod model;
 mod others;
 mod priorities;

@@ -3,7 +3,7 @@
 use super::Model;
 use super::books::{Ending, Own, Stage};
 use super::routing::is_strict;
-use crate::core::{CoreConfig, Phase, place_of};
+use crate::core::{CoreConfig, Phase, Snapshot, place_of};
 
 impl Model {
     /// Takes down what the core did without an action: whom it let wait.
@@ -61,9 +61,11 @@ impl Model {
     }
 
     pub(super) fn judge(&mut self) {
-        self.judge_requests();
-        self.judge_workers();
-        self.judge_counts();
+        let snapshot = self.core.snapshot();
+        self.judge_requests(&snapshot);
+        self.judge_workers(&snapshot);
+        self.judge_counts(&snapshot);
+        self.was_degraded = snapshot.degraded;
         if let Some(circuit) = &mut self.circuit {
             let owed = (
                 std::mem::take(&mut circuit.opened),
@@ -78,8 +80,8 @@ impl Model {
         }
     }
 
-    fn judge_requests(&self) {
-        let degraded = self.core.snapshot().degraded;
+    fn judge_requests(&self, snapshot: &Snapshot) {
+        let in_vain = snapshot.degraded && self.ready() == 0 && self.phase == Phase::Open;
         for (request, entry) in &self.entries {
             let owed = matches!(
                 entry.stage,
@@ -99,15 +101,16 @@ impl Model {
             }
             let served = entry.bound.is_none_or(|worker| self.lives[&worker].serves());
             assert!(served, "{request} waits for a worker that has gone: {entry:?}");
-            let in_vain = entry.bound.is_none() && self.phase == Phase::Open && degraded && self.ready() == 0;
-            assert!(!in_vain, "{request} waits in a degraded pool without a worker");
+            assert!(
+                !in_vain || entry.bound.is_some(),
+                "{request} waits in a degraded pool without a worker"
+            );
         }
         let most = self.config.queue_max as usize;
         assert!(self.waiting() <= most, "{} wait, {most} may", self.waiting());
     }
 
-    fn judge_workers(&self) {
-        let snapshot = self.core.snapshot();
+    fn judge_workers(&self, snapshot: &Snapshot) {
         let mut load = 0;
         for worker in &snapshot.workers {
             let expected = self
@@ -134,8 +137,7 @@ impl Model {
         assert!(!stopped || leases == 0, "a stopped pool runs something");
     }
 
-    fn judge_counts(&self) {
-        let snapshot = self.core.snapshot();
+    fn judge_counts(&self, snapshot: &Snapshot) {
         let count = |stage: fn(Stage) -> bool| self.entries.values().filter(|it| stage(it.stage)).count();
         let running = count(|stage| matches!(stage, Stage::Running(_)));
         let lingering = count(|stage| matches!(stage, Stage::Lingering(_)));

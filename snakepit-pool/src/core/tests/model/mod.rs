@@ -144,7 +144,6 @@ impl Model {
 
     fn step(&mut self, step: impl Fn(&mut Core, Moment, &mut Vec<Action>)) {
         let (mut actions, mut same) = (Vec::new(), Vec::new());
-        self.was_degraded = self.core.snapshot().degraded;
         step(&mut self.core, self.now, &mut actions);
         step(&mut self.twin, self.now, &mut same);
         assert_eq!(actions, same, "the same events gave other actions");

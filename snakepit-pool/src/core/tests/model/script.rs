@@ -1,6 +1,7 @@
 //! What a test does to a pool: random configurations, and random events on their way to it.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -118,10 +119,14 @@ impl ReferenceStateMachine for Script {
     }
 
     fn transitions(state: &Self) -> BoxedStrategy<Op> {
-        if state.operations >= UNENDED {
-            prop_oneof![40 => op(), 1 => end()].boxed()
+        // Made once: this is asked before every operation.
+        static GO_ON: LazyLock<SBoxedStrategy<Op>> = LazyLock::new(|| op().sboxed());
+        static GO_ON_OR_END: LazyLock<SBoxedStrategy<Op>> =
+            LazyLock::new(|| prop_oneof![40 => op(), 1 => end()].sboxed());
+        if state.operations < UNENDED {
+            GO_ON.clone().boxed()
         } else {
-            op().boxed()
+            GO_ON_OR_END.clone().boxed()
         }
     }
 
