@@ -4,11 +4,13 @@
 mod processes;
 mod python;
 mod signalled;
+mod watch;
 mod wire;
 
 pub use processes::{Process, wait_until};
 pub use python::{Python, Wanted};
 pub use signalled::Signalled;
+pub use watch::Watch;
 pub use wire::WireProfile;
 
 use std::io::Write as _;
