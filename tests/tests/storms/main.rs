@@ -1,0 +1,5 @@
+//! Pools of real Python while everything around them goes wrong at once.
+
+mod cancels;
+mod kills;
+mod restarts;
