@@ -243,11 +243,7 @@ fn a_pool_that_has_recovered_begins_anew_with_its_pauses() {
 #[test]
 fn a_start_that_can_only_fail_again_is_not_repeated() {
     let mut rig = Rig::ready(limited(2, 100, 100));
-    rig.exit(worker(0, 1));
-    rig.take();
-    let next = rig.await_spawn();
-    rig.launch(next);
-    gone(&mut rig, next, true);
+    gone(&mut rig, worker(0, 1), true);
     assert_eq!(parked(&rig), [0]);
     assert!(retry_in(&mut rig) >= WINDOW);
 }
