@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::call::{Answer, Receipt};
 use crate::core::{
-    Action, Canary, Core, Event, KillReason, Milestones, Moment, Notice, Recycled, Service, Verdict, place_of,
+    Action, Canary, Core, Event, KillReason, Milestones, Moment, Notice, Phase, Recycled, Service, Verdict,
+    place_of,
 };
 use crate::driver::{Desk, Shared};
 use crate::error::{ErrorKind, PoolError};
@@ -39,7 +40,7 @@ pub(crate) struct Book {
     actions: Vec<Action>,
     /// By [`place_of`] their request: no two live requests share a place.
     waiters: Vec<Option<Waiter>>,
-    /// Tools that say of themselves that running them twice does no harm.
+    /// Tools that say of themselves that running them twice does no harm, according to the newest worker.
     idempotent: BTreeSet<String>,
     /// Who the workers' calls report to.
     desk: Weak<Shared>,
@@ -49,7 +50,14 @@ pub(crate) struct Book {
     published: Milestones,
     /// What [`Canary::AbortOvertakes`] holds back.
     held_back: Vec<(RequestId, WorkerId)>,
+    /// What a test sees of every step.
+    #[cfg(test)]
+    pub(crate) probe: Option<Probe>,
 }
+
+/// Sees the core after a step, the event that it took, and what is to be done: before it is.
+#[cfg(test)]
+pub(crate) type Probe = Box<dyn Fn(&Core, Option<Event>, &[Action]) + Send>;
 
 /// A caller.
 pub(crate) struct Waiter {
@@ -81,8 +89,10 @@ pub(crate) struct Aftermath {
     /// The first answer has a place of its own: most steps have one, and a vector would allocate for it.
     answer: Option<(Caller, Result<Answer, PoolError>)>,
     more_answers: Vec<(Caller, Result<Answer, PoolError>)>,
-    /// Dropped outside the lock, since that runs code of others.
+    /// Dropped outside the lock, as all that follows, since that runs code of others.
     discarded: Option<Waiter>,
+    discarded_calls: Vec<Call>,
+    discarded_outcomes: Vec<Outcome>,
     discarded_workers: Vec<Arc<dyn Worker>>,
 }
 
@@ -107,18 +117,32 @@ impl Book {
             sleeps_until: Moment::ZERO,
             published: Milestones::default(),
             held_back: Vec::new(),
+            #[cfg(test)]
+            probe: None,
         }
     }
 
     /// Hands the core an event and carries out what it answers.
     pub(crate) fn step(&mut self, now: Moment, event: Event, evidence: Evidence<'_>, after: &mut Aftermath) {
         self.core.handle(now, event, &mut self.actions);
+        #[cfg(test)]
+        self.look(Some(event), 0);
         self.perform(now, evidence, after);
     }
 
     pub(crate) fn step_timeout(&mut self, now: Moment, after: &mut Aftermath) {
         self.core.handle_timeout(now, &mut self.actions);
+        #[cfg(test)]
+        self.look(None, 0);
         self.perform(now, Evidence::None, after);
+    }
+
+    /// Shows a test the core, and its actions since the one of this number.
+    #[cfg(test)]
+    fn look(&self, event: Option<Event>, from: usize) {
+        if let Some(probe) = &self.probe {
+            probe(&self.core, event, &self.actions[from..]);
+        }
     }
 
     /// Carries out the actions in their order.
@@ -151,6 +175,9 @@ impl Book {
             }
         }
         self.actions.clear();
+        if let Evidence::Outcome(unused) = evidence {
+            after.discarded_outcomes.push(unused);
+        }
         for (request, worker) in overtaken {
             self.dispatch(now, request, worker, after);
         }
@@ -172,8 +199,12 @@ impl Book {
         if let Err((_, completion)) = handle.submit(waiter.call.clone(), completion) {
             after.unsent.push(completion);
             // Otherwise a dead worker, always idle, would take and fail everything that waits.
-            self.core
-                .handle(now, Event::Severed { worker }, &mut self.actions);
+            let event = Event::Severed { worker };
+            #[cfg(test)]
+            let from = self.actions.len();
+            self.core.handle(now, event, &mut self.actions);
+            #[cfg(test)]
+            self.look(Some(event), from);
         }
     }
 
@@ -197,11 +228,17 @@ impl Book {
         after: &mut Aftermath,
     ) {
         let Some(waiter) = self.forget(request) else {
-            debug_assert!(false, "{request} is answered twice");
+            let expected = self.core.has(Canary::AnswersTwice);
+            debug_assert!(expected, "{request} is answered twice");
             return;
         };
-        let tool = waiter.call.tool;
-        let result = self.conclude(verdict, evidence, waiter.loss, &tool);
+        let Waiter {
+            caller, call, loss, ..
+        } = waiter;
+        let tool = Arc::clone(&call.tool);
+        let result = self.conclude(verdict, evidence, loss, &tool);
+        // Its arguments may be somebody else's, whose code runs when they are dropped.
+        after.discarded_calls.push(call);
         match &result {
             Ok(_) => self.completed += 1,
             Err(error) => {
@@ -209,7 +246,7 @@ impl Book {
                 self.tell_of_failure(verdict, error.kind(), tool);
             }
         }
-        after.push_answer(waiter.caller, result);
+        after.push_answer(caller, result);
     }
 
     /// What a caller is told. What was lost with a worker and was given to no other is still lost, whatever has kept it
@@ -223,8 +260,12 @@ impl Book {
     ) -> Result<Answer, PoolError> {
         let pool = self.pool.clone();
         Err(match (verdict, loss) {
-            (Verdict::Reported(service), _) => match std::mem::replace(evidence, Evidence::None) {
+            (Verdict::Reported(service), loss) => match std::mem::replace(evidence, Evidence::None) {
                 Evidence::Outcome(Ok(reply)) => return Ok(self.served(service, reply)),
+                // It did not run there, but may have run where it was lost before.
+                Evidence::Outcome(Err(error)) if error.executed() == Executed::No => {
+                    loss.unwrap_or(error).into()
+                }
                 Evidence::Outcome(Err(error)) => error.into(),
                 Evidence::None | Evidence::Exit(..) => CallError::Aborted { started: true }.into(),
             },
@@ -396,11 +437,8 @@ impl Book {
 
     /// A worker says what it is and offers.
     pub(crate) fn introduce(&mut self, id: WorkerId, facts: Arc<WorkerFacts>) -> bool {
-        for tool in facts.tools.iter().filter(|tool| tool.idempotent) {
-            if !self.idempotent.contains(&tool.name) {
-                self.idempotent.insert(tool.name.clone());
-            }
-        }
+        let idempotent = facts.tools.iter().filter(|tool| tool.idempotent);
+        self.idempotent = idempotent.map(|tool| tool.name.clone()).collect();
         self.roster.introduce(id, facts)
     }
 
@@ -429,6 +467,19 @@ impl Book {
     pub(crate) fn news(&mut self) -> Option<Milestones> {
         let milestones = self.core.milestones();
         (std::mem::replace(&mut self.published, milestones) != milestones).then_some(milestones)
+    }
+
+    /// Whether the pool may still be changed.
+    pub(crate) fn still_open(&self) -> Result<(), PoolError> {
+        let pool = self.pool.clone();
+        match self.core.phase() {
+            Phase::Open => Ok(()),
+            Phase::Failed => Err(PoolError::PoolNotInitialized {
+                pool,
+                source: self.start_error.clone(),
+            }),
+            Phase::Draining | Phase::Closing => Err(PoolError::ShuttingDown { pool }),
+        }
     }
 
     /// Counts by kind, without those that never came.

@@ -21,7 +21,8 @@ pub struct PoolCall {
     pub timeout: Option<Duration>,
     /// W3C trace context, where the caller has one.
     pub traceparent: Option<Arc<str>>,
-    /// The session it belongs to. It begins with its first call, unless it was created before.
+    /// The session it belongs to. It begins with its first call, also where that is refused, unless it was created
+    /// before.
     pub session: Option<Arc<str>>,
     /// What it expects of its session's last worker; the pool's `affinity` where it is not given.
     pub affinity: Option<Affinity>,

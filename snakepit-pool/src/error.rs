@@ -12,7 +12,7 @@ use crate::sessions::SessionError;
 #[non_exhaustive]
 pub enum PoolError {
     /// There is no such pool.
-    #[error("there is no pool `{pool}`; there is {}", .available.join(", "))]
+    #[error("there is no pool `{pool}`; there is {}", if .available.is_empty() { "none".to_owned() } else { .available.join(", ") })]
     PoolNotFound {
         /// What was asked for.
         pool: String,
@@ -48,7 +48,7 @@ pub enum PoolError {
     /// The call's deadline has passed.
     #[error("the call to pool `{pool}` was not answered within {after:?}{}", match .ran {
         Executed::No => "; it never ran",
-        Executed::Maybe | Executed::Yes => "; its worker was told to stop it",
+        Executed::Maybe | Executed::Yes => "; it may have run",
     })]
     DeadlineExceeded {
         /// Which pool.
@@ -307,11 +307,12 @@ impl PoolError {
             Self::Degraded { retry_in, source, .. } => {
                 Some(match source.as_ref().and_then(StartError::hint) {
                     Some(hint) => hint,
-                    None => format!("look at why its workers die; it tries again in {retry_in:.1?}"),
+                    None => format!("look at why its workers die; {}", when("a start", *retry_in)),
                 })
             }
             Self::CircuitOpen { retry_in, .. } => Some(format!(
-                "look at why its calls fail; one is tried in {retry_in:.1?}"
+                "look at why its calls fail; {}",
+                when("a call", *retry_in)
             )),
             Self::Poisoned { .. } => {
                 Some("do not send this call again before the crash is understood".to_owned())
@@ -323,6 +324,15 @@ impl PoolError {
             | Self::WorkerNotFound { .. }
             | Self::Call(_) => None,
         }
+    }
+}
+
+/// When something is tried again.
+fn when(what: &str, retry_in: Duration) -> String {
+    if retry_in.is_zero() {
+        format!("{what} is being tried now")
+    } else {
+        format!("{what} is tried in {retry_in:.1?}")
     }
 }
 

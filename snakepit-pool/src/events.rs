@@ -40,7 +40,8 @@ pub enum PoolEventKind {
         /// Time since it was to be started.
         after: Duration,
     },
-    /// A worker that was well takes nothing new, because it is renewed.
+    /// A worker that was well takes nothing new, because it is renewed. This is told once its successor was measured,
+    /// so that the old one's [`WorkerExited`](Self::WorkerExited) may come before.
     WorkerRecycled(RecycleReport),
     /// A worker has ended.
     WorkerExited {
@@ -77,7 +78,7 @@ pub enum PoolEventKind {
     CircuitOpened,
     /// The trial call has succeeded.
     CircuitClosed,
-    /// A call was refused as it came.
+    /// A call was refused as it came, or given up before a worker had served it.
     CallRejected {
         /// Its tool.
         tool: Arc<str>,
@@ -118,6 +119,7 @@ pub enum ExitCause {
 
 /// How a worker was renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecycleReport {
     /// The old one.
     pub worker: WorkerName,
@@ -144,7 +146,7 @@ pub enum Observed {
     Missed(u64),
 }
 
-/// The events of all pools, from the moment of subscription on, in their order within each pool.
+/// The events of all pools, from the moment of subscription on. Those of one pool come in their order.
 ///
 /// The last 1,024 are kept for slow subscribers; whatever is older is lost to them, and counted.
 pub struct Events(Reader<PoolEvent>);

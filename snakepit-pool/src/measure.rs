@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use snakepit_profile::{Worker, WorkerId};
+use snakepit_profile::WorkerId;
 
 use crate::core::{Event, Recycled};
 use crate::driver::Shared;
@@ -11,6 +11,9 @@ use crate::events::{PoolEventKind, RecycleReport};
 
 /// Time between two samples of a worker. Several in a row must be too much, so that a peak within a call is forgiven.
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Longest wait for one figure.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Measures every worker of a pool again and again, until the pool is gone.
 pub(crate) async fn samples(pool: &Weak<Shared>) {
@@ -24,15 +27,12 @@ pub(crate) async fn samples(pool: &Weak<Shared>) {
             let Some(shared) = pool.upgrade() else { return };
             let book = shared.book.lock();
             let ready = book.roster.iter().filter(|occupant| occupant.facts.is_some());
-            ready.filter_map(|it| Some((it.id, it.worker.clone()?))).collect()
+            ready.map(|occupant| occupant.id).collect()
         };
-        for (id, worker) in workers {
-            let memory = worker.memory().await;
-            drop(worker);
+        for worker in workers {
             let Some(shared) = pool.upgrade() else { return };
-            if let Some(memory) = memory {
-                note(&shared, id, memory);
-                shared.tell(Event::Sampled { worker: id, memory });
+            if let Some(memory) = memory_of(&shared, worker).await {
+                shared.tell(Event::Sampled { worker, memory });
             }
         }
     }
@@ -40,22 +40,25 @@ pub(crate) async fn samples(pool: &Weak<Shared>) {
 
 /// Measures the worker that `successor` is to follow, while it still does what it does.
 pub(crate) async fn predecessor(shared: &Shared, successor: WorkerId) {
-    let before = {
-        let book = shared.book.lock();
-        let before = book.roster.predecessor(successor);
-        before.and_then(|it| Some((it.id, it.worker.clone()?)))
-    };
-    if let Some((id, worker)) = before
-        && let Some(memory) = worker.memory().await
-    {
-        note(shared, id, memory);
+    let before = shared.book.lock().roster.predecessor(successor).map(|it| it.id);
+    if let Some(worker) = before {
+        memory_of(shared, worker).await;
     }
 }
 
-fn note(shared: &Shared, worker: WorkerId, memory: u64) {
-    if let Some(occupant) = shared.book.lock().roster.get_mut(worker) {
+/// Measures a worker and takes note of it. Nobody waits long for a figure: it is not worth a delayed start.
+async fn memory_of(shared: &Shared, id: WorkerId) -> Option<u64> {
+    let worker = shared.book.lock().roster.get(id)?.worker.clone()?;
+    let until = shared.clock.now().after(PATIENCE);
+    let memory = tokio::select! {
+        biased;
+        memory = worker.memory() => memory,
+        () = shared.clock.sleep_until(until) => None,
+    }?;
+    if let Some(occupant) = shared.book.lock().roster.get_mut(id) {
         occupant.memory = Some(memory);
     }
+    Some(memory)
 }
 
 /// Tells of a renewal, with what the successor uses.
@@ -66,9 +69,8 @@ pub(crate) fn report(shared: Arc<Shared>, recycled: Recycled) -> impl Future<Out
         book.roster.get(recycled.worker).and_then(|it| it.memory)
     };
     async move {
-        let successor = recycled.successor.and_then(|id| handle(&shared, id));
-        let memory_after = match successor {
-            Some(worker) => worker.memory().await,
+        let memory_after = match recycled.successor {
+            Some(successor) => memory_of(&shared, successor).await,
             None => None,
         };
         let report = RecycleReport {
@@ -87,8 +89,4 @@ pub(crate) fn report(shared: Arc<Shared>, recycled: Recycled) -> impl Future<Out
             book.tell(|_| PoolEventKind::WorkerRecycled(report));
         });
     }
-}
-
-fn handle(shared: &Shared, id: WorkerId) -> Option<Arc<dyn Worker>> {
-    shared.book.lock().roster.get(id)?.worker.clone()
 }

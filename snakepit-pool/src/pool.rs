@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::book::Evidence;
 use crate::call::{Answer, PoolCall};
-use crate::core::{Event, Milestones, Phase, RecycleReason, WorkerState};
+use crate::core::{Event, Milestones, RecycleReason, WorkerSnapshot, WorkerState};
 use crate::driver::Shared;
 use crate::error::{ErrorKind, PoolError};
 use crate::sessions::{SessionUse, Sessions};
@@ -29,6 +29,7 @@ struct Keeper {
 
 /// One worker, as reports and tests see it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct WorkerHandle {
     /// Its name.
     pub name: WorkerName,
@@ -199,43 +200,48 @@ impl Pool {
     }
 
     /// Renews a worker: another one is started in its place, and once that is ready, it finishes what it has and goes. No
-    /// call fails by it. Returns at once; [`Pools::events`](crate::Pools::events) tells when it is done.
+    /// call fails by it, but what a strict session kept in the worker goes with it, which its next call is told. Returns
+    /// at once; [`Pools::events`](crate::Pools::events) tells when it is done.
     ///
     /// # Errors
-    /// [`PoolError::WorkerNotFound`] unless it is ready.
+    /// [`PoolError::WorkerNotFound`] unless it is ready; [`PoolError::ShuttingDown`] and
+    /// [`PoolError::PoolNotInitialized`] for a pool that ends or has failed.
     pub fn recycle(&self, worker: &WorkerName) -> Result<(), PoolError> {
         let shared = self.shared();
         let id = worker.id;
-        let found = worker.pool == shared.name
-            && shared.with_book(|book, after| {
-                let ready = |it: &crate::core::WorkerSnapshot| it.id == id && it.state == WorkerState::Ready;
-                let found = book.core.workers().any(|it| ready(&it));
-                book.step(
-                    shared.clock.now(),
-                    Event::RecycleRequested { worker: id },
-                    Evidence::None,
-                    after,
-                );
-                found
-            });
-        if found {
-            return Ok(());
-        }
-        Err(PoolError::WorkerNotFound {
+        let not_found = || PoolError::WorkerNotFound {
             worker: worker.clone(),
+        };
+        if worker.pool != shared.name {
+            return Err(not_found());
+        }
+        shared.with_book(|book, after| {
+            book.still_open()?;
+            let is_ready = |it: WorkerSnapshot| it.id == id && it.state == WorkerState::Ready;
+            if !book.core.workers().any(is_ready) {
+                return Err(not_found());
+            }
+            let event = Event::RecycleRequested { worker: id };
+            book.step(shared.clock.now(), event, Evidence::None, after);
+            Ok(())
         })
     }
 
     /// Renews every worker that is ready, as many at a time as `surge_max` allows.
-    pub fn recycle_all(&self) {
+    ///
+    /// # Errors
+    /// [`PoolError::ShuttingDown`] and [`PoolError::PoolNotInitialized`] for a pool that ends or has failed.
+    pub fn recycle_all(&self) -> Result<(), PoolError> {
         let shared = self.shared();
         shared.with_book(|book, after| {
+            book.still_open()?;
             let now = shared.clock.now();
             for worker in book.core.workers().collect::<Vec<_>>() {
                 let event = Event::RecycleRequested { worker: worker.id };
                 book.step(now, event, Evidence::None, after);
             }
-        });
+            Ok(())
+        })
     }
 
     /// Changes the number of its workers. More are started like the first; of those that go, the calls finish.
@@ -255,17 +261,9 @@ impl Pool {
             .filter(|&size| size <= most)
             .ok_or_else(invalid)?;
         shared.with_book(|book, after| {
+            book.still_open()?;
             book.step(shared.clock.now(), Event::Resized { size }, Evidence::None, after);
-            match book.core.phase() {
-                Phase::Open => Ok(()),
-                Phase::Failed => Err(PoolError::PoolNotInitialized {
-                    pool: shared.name.clone(),
-                    source: book.start_error.clone(),
-                }),
-                Phase::Draining | Phase::Closing => Err(PoolError::ShuttingDown {
-                    pool: shared.name.clone(),
-                }),
-            }
+            Ok(())
         })
     }
 
@@ -277,13 +275,13 @@ impl Pool {
     pub async fn await_ready(&self, patience: Duration) -> Result<(), PoolError> {
         let come = |so_far: &Milestones| so_far.ready || so_far.failed || so_far.stopped;
         let milestones = self.reach(patience, come).await?;
-        if milestones.ready {
-            Ok(())
-        } else if milestones.failed {
+        if milestones.failed {
             Err(PoolError::PoolNotInitialized {
                 pool: self.name().clone(),
                 source: self.shared().book.lock().start_error.clone(),
             })
+        } else if milestones.ready {
+            Ok(())
         } else {
             Err(PoolError::ShuttingDown {
                 pool: self.name().clone(),

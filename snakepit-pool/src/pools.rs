@@ -206,6 +206,16 @@ impl Pools {
     }
 }
 
+impl std::fmt::Debug for PoolsOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PoolsOptions")
+            .field("seed", &self.seed)
+            .field("session_ttl", &self.session_ttl)
+            .field("session_max", &self.session_max)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Pools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Pools").field(&self.0.pools).finish()

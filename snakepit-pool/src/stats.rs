@@ -12,6 +12,7 @@ use crate::events::RecycleReport;
 ///
 /// They add up: `requests + refused = completed + cancelled + Σ errors + running + queued`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct PoolStats {
     /// Calls that were accepted.
     pub requests: u64,
@@ -29,7 +30,7 @@ pub struct PoolStats {
     pub lingering: u32,
     /// Calls that wait.
     pub queued: u32,
-    /// Calls that had to wait.
+    /// Calls that had to wait as they came.
     pub queued_ever: u64,
     /// Calls that waited too long.
     pub queue_timeouts: u64,

@@ -1,6 +1,7 @@
 //! The tasks of one pool.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::sync::{Handle, JoinError, JoinSet, Mutex};
 
@@ -21,6 +22,15 @@ impl Supervised {
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // A runtime that has ended drops a task at once, and what that drops may start another one: not under the lock.
+        let task = Arc::new(Mutex::new(Some(Box::pin(task))));
+        let kept = Arc::clone(&task);
+        let task = async move {
+            let task = task.lock().take();
+            if let Some(task) = task {
+                task.await;
+            }
+        };
         let mut ended = Vec::new();
         {
             let mut tasks = self.tasks.lock();
@@ -30,6 +40,7 @@ impl Supervised {
             }
             tasks.spawn_on(task, &self.runtime);
         }
+        drop(kept);
         ended.into_iter().for_each(report);
     }
 }
@@ -39,5 +50,35 @@ fn report(ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         tracing::error!(%error, "a task of a pool panicked");
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    struct SpawnsAtItsEnd(Arc<Supervised>);
+
+    impl Drop for SpawnsAtItsEnd {
+        fn drop(&mut self) {
+            self.0.spawn(async {});
+        }
+    }
+
+    #[test]
+    fn a_task_that_an_ended_runtime_drops_may_start_another() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        let tasks = Arc::new(Supervised::new(runtime.handle().clone()));
+        drop(runtime);
+        let (done, end) = sync_channel(1);
+        std::thread::spawn(move || {
+            let duty = SpawnsAtItsEnd(Arc::clone(&tasks));
+            tasks.spawn(async move { drop(duty) });
+            done.send(()).unwrap();
+        });
+        end.recv_timeout(Duration::from_mins(1))
+            .expect("it waits for itself");
     }
 }

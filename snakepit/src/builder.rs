@@ -1,5 +1,6 @@
 //! From configuration to a running pit.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -137,5 +138,13 @@ impl Progress for LogProgress {
 
     fn finished(&self, ok: bool) {
         tracing::info!(ok, "finished");
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! One call, from its arguments to its typed result.
 
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
@@ -26,7 +27,7 @@ pub struct Call<'p, T> {
     pit: &'p Snakepit,
     pool: Option<String>,
     /// Everything but the arguments.
-    call: PoolCall,
+    envelope: PoolCall,
     arguments: Result<Fields, ValueError>,
     result: PhantomData<fn() -> T>,
 }
@@ -42,7 +43,7 @@ impl<'p, T> Call<'p, T> {
         Self {
             pit,
             pool: None,
-            call: PoolCall::new(tool, Bytes::new()),
+            envelope: PoolCall::new(tool, Bytes::new()),
             arguments: Ok(Fields::default()),
             result: PhantomData,
         }
@@ -76,47 +77,47 @@ impl<'p, T> Call<'p, T> {
 
     /// Gives the call this long, in the queue and in Python together, instead of the pool's `call_timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.call.timeout = Some(timeout);
+        self.envelope.timeout = Some(timeout);
         self
     }
 
     /// Sends this W3C trace context with the call.
     pub fn traceparent(mut self, traceparent: &str) -> Self {
-        self.call.traceparent = Some(traceparent.into());
+        self.envelope.traceparent = Some(traceparent.into());
         self
     }
 
     /// Makes the call part of a session, which begins with its first call. By the pool's `affinity`, or this call's, it
     /// goes to the worker that served the session last.
     pub fn session(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.call.session = Some(name.into());
+        self.envelope.session = Some(name.into());
         self
     }
 
     /// What the call expects of its session's last worker, instead of the pool's `affinity`.
     pub fn affinity(mut self, affinity: Affinity) -> Self {
-        self.call.affinity = Some(affinity);
+        self.envelope.affinity = Some(affinity);
         self
     }
 
     /// Who goes first of the calls that wait. None waits for ever: one of low priority is overtaken only by calls that
     /// come less than ten seconds after it, one of normal priority by those that come less than five.
     pub fn priority(mut self, priority: Priority) -> Self {
-        self.call.priority = priority;
+        self.envelope.priority = priority;
         self
     }
 
     /// Says whether running the call twice does no harm, whatever its tool says. Only such a call is tried again after
     /// its worker has died.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
-        self.call.idempotent = Some(idempotent);
+        self.envelope.idempotent = Some(idempotent);
         self
     }
 
     /// How often an idempotent call is given to a worker, instead of the pool's `retry_attempts`. After the second death
     /// it is given to no other, whatever this says.
     pub fn attempts(mut self, attempts: NonZeroU32) -> Self {
-        self.call.attempts = Some(attempts);
+        self.envelope.attempts = Some(attempts);
         self
     }
 
@@ -131,7 +132,7 @@ impl<T: DeserializeOwned> Call<'_, T> {
         let Self {
             pit,
             pool,
-            mut call,
+            envelope: mut call,
             arguments,
             ..
         } = self;
@@ -165,5 +166,20 @@ impl<'p, T: DeserializeOwned + Send + 'p> IntoFuture for CallWithReceipt<'p, T> 
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.0.make())
+    }
+}
+
+impl<T> fmt::Debug for Call<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("pool", &self.pool)
+            .field("call", &self.envelope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for CallWithReceipt<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallWithReceipt").field(&self.0).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! A running pit: its pools, and the host behind them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,8 +93,8 @@ impl Snakepit {
 
     /// A session: values that the host keeps, and calls that stay with a worker. It begins with its first use.
     #[must_use]
-    pub fn session<'p>(&'p self, name: &'p str) -> Session<'p> {
-        Session::new(self, name)
+    pub fn session(&self, name: impl Into<Arc<str>>) -> Session<'_> {
+        Session::new(self, name.into())
     }
 
     /// Every session there is, by name.
@@ -140,5 +141,13 @@ impl Snakepit {
                     .map(|entry| entry.pool.name().to_string())
                     .collect(),
             })
+    }
+}
+
+impl fmt::Debug for Snakepit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snakepit")
+            .field("pools", &self.pools)
+            .finish_non_exhaustive()
     }
 }

@@ -146,8 +146,9 @@ impl Core {
         }
     }
 
-    /// Forgets that a seat waits for a trial.
-    pub(super) fn unpark(&mut self, number: u32) {
+    /// Forgets that a seat waits for a trial. A pool that has shrunk to those that do not has recovered by that.
+    pub(super) fn unpark(&mut self, number: u32, actions: &mut Vec<Action>) {
+        let was_degraded = self.is_degraded();
         self.restarts.parked.remove(&number);
         if self.restarts.trial == Some(number) {
             self.restarts.trial = None;
@@ -156,6 +157,10 @@ impl Core {
             self.timers.clear(Timer::Trial);
         } else if !self.winding_down {
             self.plan_trial();
+        }
+        if was_degraded && !self.is_degraded() && self.phase == Phase::Open {
+            self.restarts.failed_trials = 0;
+            actions.push(Action::Note(Notice::Recovered));
         }
     }
 

@@ -236,7 +236,7 @@ impl Core {
             return;
         }
         self.timers.clear(Timer::Seat(number));
-        self.unpark(number);
+        self.unpark(number, actions);
         self.restarts.waiting.retain(|&waiting| waiting != number);
         if self.seats.get(number).role != Role::Current {
             self.seats.give_back(number);
