@@ -21,6 +21,7 @@ impl Model {
                 let generation = 1 + self.generations(slot);
                 self.tell(event(WorkerId { slot, generation }, deed));
             }
+            Op::StartAll => self.start_all(),
             Op::Resize(size) => self.tell(Event::Resized {
                 size: NonZeroU32::new(size).unwrap(),
             }),
@@ -119,7 +120,14 @@ impl Model {
             WorkerDeed::Sever | WorkerDeed::Sample { .. } | WorkerDeed::Recycle => life.serves(),
         };
         let picked = self.lives.iter().filter(|(_, life)| !aimed || apt(life));
-        if let Some(worker) = pick(which, picked.map(|(&worker, _)| worker)) {
+        let Some(worker) = pick(which, picked.map(|(&worker, _)| worker)) else {
+            return;
+        };
+        let times = match deed {
+            WorkerDeed::Sample { times, .. } => times,
+            _ => 1,
+        };
+        for _ in 0..times {
             self.tell(event(worker, deed));
         }
     }
@@ -218,12 +226,9 @@ impl Model {
         }
         let old = std::mem::replace(&mut self.size, size);
         for slot in old..size {
-            // Where none is left, the next one replaces none.
-            let mut living = self
-                .lives
-                .iter()
-                .filter(|(id, life)| id.slot == slot && !life.ended);
-            if living.next().is_none() {
+            // Where the latest has gone, the next one replaces none.
+            let latest = self.lives.iter().rfind(|(id, _)| id.slot == slot);
+            if latest.is_none_or(|(_, life)| life.ended) {
                 self.last_ended.remove(&slot);
             }
         }
@@ -321,7 +326,7 @@ fn event(worker: WorkerId, deed: WorkerDeed) -> Event {
         WorkerDeed::BecomeReady => Event::BecameReady { worker },
         WorkerDeed::Sever => Event::Severed { worker },
         WorkerDeed::Exit { permanent } => Event::Exited { worker, permanent },
-        WorkerDeed::Sample { heavy } => Event::Sampled {
+        WorkerDeed::Sample { heavy, .. } => Event::Sampled {
             worker,
             memory: MEMORY_MAX + u64::from(heavy),
         },

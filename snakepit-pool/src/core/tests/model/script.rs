@@ -42,6 +42,8 @@ pub(in crate::core::tests) enum Op {
         slot: u32,
         deed: WorkerDeed,
     },
+    /// Every worker that is being started is ready.
+    StartAll,
     Resize(u32),
     EndSession(usize),
     /// Time passes, and the core is called so often on the way: by its timer, or by an event that means nothing.
@@ -76,11 +78,19 @@ pub(in crate::core::tests) enum RequestDeed {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::core::tests) enum WorkerDeed {
     Launch,
-    FailToLaunch { permanent: bool },
+    FailToLaunch {
+        permanent: bool,
+    },
     BecomeReady,
     Sever,
-    Exit { permanent: bool },
-    Sample { heavy: bool },
+    Exit {
+        permanent: bool,
+    },
+    /// So often in a row.
+    Sample {
+        heavy: bool,
+        times: u32,
+    },
     Recycle,
 }
 
@@ -91,7 +101,7 @@ pub(super) const SESSIONS: usize = 3;
 pub(super) const MEMORY_MAX: u64 = 1000;
 
 /// Before so many operations the pool is not ended.
-const UNENDED: u32 = 25;
+const UNENDED: u32 = 50;
 
 // === impl Script ===
 
@@ -108,7 +118,7 @@ impl ReferenceStateMachine for Script {
     type Transition = Op;
 
     fn init_state() -> BoxedStrategy<Self> {
-        (pool(), prop::bool::weighted(0.8))
+        (pool(), prop::bool::weighted(0.9))
             .prop_map(|(config, warm)| Self {
                 config,
                 canary: None,
@@ -196,6 +206,7 @@ fn op() -> impl Strategy<Value = Op> {
         50 => (any::<Index>(), worker_deed(), aimed())
             .prop_map(|(which, deed, aimed)| Op::Worker { which, deed, aimed }),
         2 => (0_u32..6, worker_deed()).prop_map(|(slot, deed)| Op::Stranger { slot, deed }),
+        12 => Just(Op::StartAll),
         4 => (1_u32..=5).prop_map(Op::Resize),
         3 => (0..SESSIONS).prop_map(Op::EndSession),
         40 => (time(), 1_u64..4, any::<bool>())
@@ -235,7 +246,7 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 fn request_deed() -> impl Strategy<Value = RequestDeed> {
-    let end = || prop_oneof![6 => Just(End::Served), 1 => Just(End::Lost), 1 => Just(End::NotSent)];
+    let end = || prop_oneof![5 => Just(End::Served), 2 => Just(End::Lost), 1 => Just(End::NotSent)];
     prop_oneof![
         4 => Just(RequestDeed::Cancel),
         14 => end().prop_map(RequestDeed::Complete),
@@ -251,7 +262,8 @@ fn worker_deed() -> impl Strategy<Value = WorkerDeed> {
         12 => Just(WorkerDeed::BecomeReady),
         1 => Just(WorkerDeed::Sever),
         5 => permanent().prop_map(|permanent| WorkerDeed::Exit { permanent }),
-        6 => prop::bool::weighted(0.8).prop_map(|heavy| WorkerDeed::Sample { heavy }),
+        6 => (prop::bool::weighted(0.8), 1_u32..=4)
+            .prop_map(|(heavy, times)| WorkerDeed::Sample { heavy, times }),
         3 => Just(WorkerDeed::Recycle),
     ]
 }
