@@ -7,7 +7,6 @@ use snakepit::{PoolEventKind, ProfileKind, RecycleReason, Snakepit};
 use snakepit_tests::{Python, Wanted, Watch, on_every_python, ready_pit};
 
 on_every_python!(
-    the_pool_of_short_lived_workers_has_new_ones_and_the_other_its_first,
     each_pool_counts_its_own_calls,
     a_worker_that_leaks_is_renewed_and_its_successor_measured_at_its_own_size,
 );
@@ -22,7 +21,11 @@ async fn pid(pit: &Snakepit, pool: &str) -> u32 {
     pit.call("pid").pool(pool).await.expect("an answer")
 }
 
-async fn the_pool_of_short_lived_workers_has_new_ones_and_the_other_its_first(python: Python) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pool_of_short_lived_workers_has_new_ones_and_the_other_its_first() {
+    let Some(python) = Python::find(Wanted::Default) else {
+        return;
+    };
     let pool = |name, ttl| {
         python
             .pool(name, "conformance.py")

@@ -6,7 +6,7 @@ use std::time::Duration;
 use snakepit::{ExitCause, PoolEventKind, RecycleReason};
 
 use crate::on_every_subject;
-use crate::stage::{busy, tool};
+use crate::stage::{echo, tool};
 use crate::subject::Subject;
 
 on_every_subject!(
@@ -18,10 +18,13 @@ on_every_subject!(
 
 async fn a_worker_is_renewed_on_demand_and_finishes_what_it_runs(subject: Subject) {
     let stage = subject.start(|pool| pool.pool_size(1)).await;
-    let old = stage.pool().workers().remove(0);
+    let worker = stage.pool().worker_handles().remove(0);
+    let old = &worker.name;
     let mut watch = stage.watch();
-    let running = stage.begin(busy(Duration::from_millis(600)));
-    stage.pool().recycle(&old).expect("it is ready");
+    // It runs a call for as long as it stands still.
+    stage.freeze(&worker);
+    let running = stage.begin(echo(1));
+    stage.pool().recycle(old).expect("it is ready");
 
     let started = watch.until(|event| match &event.kind {
         PoolEventKind::WorkerStarted { worker, .. } => Some(worker.clone()),
@@ -31,23 +34,22 @@ async fn a_worker_is_renewed_on_demand_and_finishes_what_it_runs(subject: Subjec
     assert_eq!((new.id.slot, new.id.generation), (old.id.slot, 2));
     assert_eq!(watch.until_ready().await, new);
     let report = watch.until_recycled().await;
-    assert_eq!((&report.worker, report.successor.as_ref()), (&old, Some(&new)));
+    assert_eq!((&report.worker, report.successor.as_ref()), (old, Some(&new)));
     assert_eq!(report.reason, RecycleReason::Requested);
-    assert!(
-        report.memory_before.is_some() && report.memory_after.is_some(),
-        "{report:?}"
-    );
-    assert_eq!(stage.echoes(1).await.receipt.worker, new);
+    let measured = report.memory_before.is_some() && report.memory_after.is_some();
+    assert!(measured, "{report:?}");
+    assert_eq!(stage.echoes(2).await.receipt.worker, new);
 
+    stage.thaw(&worker);
     let answer = running.end().await.expect("it finishes");
-    assert_eq!(answer.receipt.worker, old);
+    assert_eq!(&answer.receipt.worker, old);
     let exited = watch.until(|event| match &event.kind {
         PoolEventKind::WorkerExited { worker, cause, .. } => Some((worker.clone(), *cause)),
         _ => None,
     });
     assert_eq!(exited.await, (old.clone(), ExitCause::Asked));
     assert_eq!(stage.pool().workers(), [new]);
-    stage.pool().recycle(&old).expect_err("it is gone");
+    stage.pool().recycle(old).expect_err("it is gone");
     let stats = stage.stats();
     assert_eq!(
         stats.recycled.into_iter().collect::<Vec<_>>(),
