@@ -160,3 +160,27 @@ async fn an_exception_is_the_callers_and_frees_the_slot() {
     let stats = whole(&pool, 1).await;
     assert_eq!(stats.errors[&ErrorKind::Raised], 1);
 }
+
+/// Arguments whose owner asks the pool as they are dropped.
+struct Nosy(snakepit_pool::Pool);
+
+impl AsRef<[u8]> for Nosy {
+    fn as_ref(&self) -> &[u8] {
+        &[0x80]
+    }
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        assert_adds_up(&self.0.stats());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn arguments_are_dropped_outside_the_lock() {
+    let (pool, _sim) = pool(settings(|p| p), 1).await;
+    let nosy = || PoolCall::new("echo", bytes::Bytes::from_owner(Nosy(pool.clone())));
+    pool.call(nosy()).await.unwrap();
+    pool.drain().await;
+    pool.call(nosy()).await.unwrap_err();
+}

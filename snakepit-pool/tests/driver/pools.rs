@@ -6,7 +6,7 @@ use snakepit_pool::sim::{SimProfile, Start};
 use snakepit_pool::{PoolError, Pools};
 use snakepit_profile::{Executed, Exit, StartError, Worker as _};
 
-use crate::rig::{MINUTE, SECOND, assert_adds_up, begin, call, ms, named, now, workers, workers_of};
+use crate::rig::{MINUTE, SECOND, assert_adds_up, begin, call, ms, named, now, start, workers, workers_of};
 
 fn hopeless() -> StartError {
     StartError::NoTools {
@@ -163,4 +163,23 @@ async fn the_numbers_of_each_pool_and_of_all_add_up() {
         (5, 5, 3, 5)
     );
     assert_eq!(stats.pools[0].1.capacity, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_pool_that_has_failed_since_is_told() {
+    let sim = workers_of("p", 1, |worker| match worker.generation {
+        1 => Start::Ready,
+        _ => Start::Fail(hopeless()),
+    });
+    let pool = start(named("p", |p| p), &sim);
+    pool.await_ready(MINUTE).await.unwrap();
+    pool.call(call("die:1")).await.unwrap_err();
+    let failed = pool.await_ready(MINUTE * 10);
+    // The last trial comes half a minute after the one before.
+    tokio::time::sleep(MINUTE * 5).await;
+    let error = failed.await.unwrap_err();
+    assert!(
+        matches!(error, PoolError::PoolNotInitialized { source: Some(_), .. }),
+        "{error}"
+    );
 }

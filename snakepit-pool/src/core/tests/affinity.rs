@@ -384,3 +384,12 @@ fn a_strict_call_without_a_session_is_like_any_other() {
     assert_eq!(rig.core.snapshot().queued, 1);
     rig.cancel(call);
 }
+
+#[test]
+fn a_first_strict_call_that_did_not_reach_its_worker_goes_to_another() {
+    let mut rig = Rig::ready(patient(2, 1));
+    let call = rig.submit_strict(1);
+    rig.take();
+    rig.end(call, End::NotSent);
+    assert_eq!(dispatched(&rig.take()), [(call, worker(1, 1))]);
+}

@@ -277,3 +277,29 @@ fn renewal_is_no_restart_and_spends_none() {
         "the one restart is still to be had"
     );
 }
+
+#[test]
+fn whoever_asks_for_a_renewal_has_starts_tried_again_that_were_given_up() {
+    let mut rig = Rig::ready(patient(2, 1));
+    rig.recycle(worker(0, 1));
+    for generation in 2..6 {
+        rig.launch(worker(0, generation));
+        rig.tell(Event::Exited {
+            worker: worker(0, generation),
+            permanent: true,
+        });
+        rig.pass(ms(60_000));
+    }
+    rig.take();
+    rig.pass(LONG);
+    assert_eq!(rig.take(), [], "nothing is tried any more");
+    rig.recycle(worker(1, 1));
+    assert_eq!(
+        rig.await_spawn(),
+        worker(0, 6),
+        "the one that could not be started"
+    );
+    rig.start(worker(0, 6));
+    rig.exit(worker(0, 1));
+    assert_eq!(rig.await_spawn(), worker(1, 2));
+}

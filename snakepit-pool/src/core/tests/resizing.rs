@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::rig::{
     LONG, Rig, answers, config, dispatched, kill, ms, patient, recycled, spawn, spawned, stop, worker,
 };
-use crate::core::{Event, KillReason, Phase, Verdict, WorkerState};
+use crate::core::{Event, KillReason, Notice, Phase, Verdict, WorkerState};
 
 fn exit_all(rig: &mut Rig) {
     let present: Vec<_> = rig.core.workers().map(|it| it.id).collect();
@@ -254,4 +254,43 @@ fn a_pool_that_ends_keeps_its_size() {
         rig.resize(size);
         assert_eq!(rig.take(), []);
     }
+}
+
+#[test]
+fn a_successor_of_a_slot_that_was_taken_away_follows_nobody() {
+    let mut config = patient(2, 1);
+    config.recycling.surge_max = 2;
+    let mut rig = Rig::ready(config);
+    rig.recycle(worker(1, 1));
+    rig.resize(1);
+    rig.exit(worker(1, 1));
+    rig.resize(2);
+    rig.start(worker(1, 3));
+    rig.launch(worker(1, 2));
+    // That one is on its way out, and this one is wanted.
+    rig.recycle(worker(1, 3));
+    rig.exit(worker(1, 2));
+    rig.take();
+    rig.pass(ms(500));
+    assert_eq!(rig.take(), []);
+    rig.start(worker(1, 4));
+    rig.exit(worker(1, 3));
+    assert_eq!(rig.state(worker(1, 4)), Some(WorkerState::Ready));
+    assert_eq!(rig.core.workers().count(), 2);
+}
+
+#[test]
+fn a_pool_that_has_shrunk_to_what_serves_is_no_longer_degraded() {
+    let mut config = patient(2, 1);
+    config.restarts.slot_max = NonZeroU32::MIN;
+    let mut rig = Rig::ready(config);
+    rig.exit(worker(1, 1));
+    let second = rig.await_spawn();
+    rig.start(second);
+    rig.exit(second);
+    assert!(rig.core.snapshot().degraded);
+    rig.notices();
+    rig.resize(1);
+    assert_eq!(rig.notices(), [Notice::Recovered]);
+    assert!(!rig.core.snapshot().degraded);
 }
