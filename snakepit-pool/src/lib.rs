@@ -61,6 +61,8 @@ mod schedules;
 mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+#[cfg(all(test, not(feature = "shuttle")))]
+mod simulation;
 mod stats;
 mod supervised;
 mod sync;

@@ -104,7 +104,8 @@ impl WorkerProfile for SimProfile {
         let early = matches!(start, Start::ReadyEarly | Start::ExitEarly(_));
         let (wait, fate) = match start {
             Start::Fail(error) => return Err(error),
-            Start::Panic => panic!("as the script wants it"),
+            // Without the panic hook: nobody wants to read of a panic that the script wants.
+            Start::Panic => std::panic::resume_unwind(Box::new("as the script wants it")),
             Start::Hang => (Duration::ZERO, None),
             Start::Ready | Start::ReadyEarly => (Duration::ZERO, Some(Fate::Ready)),
             Start::ReadyAfter(wait) => (wait, Some(Fate::Ready)),
