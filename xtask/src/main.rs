@@ -28,12 +28,20 @@ enum Xtask {
         /// Kills of a host in each state
         #[arg(long, default_value_t = 100)]
         rounds: u32,
+        /// Seeds of the simulation
+        #[arg(long, default_value_t = 100_000)]
+        seeds: u64,
         /// Cases of each property test
         #[arg(long, default_value_t = 20_000)]
         cases: u32,
         /// Repeats of the tests on real Python
         #[arg(long, default_value_t = 20)]
         repeats: u32,
+    },
+    /// The log of one seed of the simulation, and whether it breaks a rule
+    Sim {
+        /// As a failed run has named it
+        seed: u64,
     },
     /// The README's program in a project outside the workspace, and its binary without cargo
     Outside,
@@ -49,9 +57,11 @@ fn main() -> ExitCode {
         Xtask::Bench { quick } => bench(quick),
         Xtask::Prove {
             rounds,
+            seeds,
             cases,
             repeats,
-        } => prove(rounds, cases, repeats),
+        } => prove(rounds, seeds, cases, repeats),
+        Xtask::Sim { seed } => simulate(seed),
         Xtask::Outside => outside::run(),
     };
     match done {
@@ -93,7 +103,19 @@ fn bench(quick: bool) -> Result<(), Failed> {
     let core: &[&str] = if quick { &["--", "--quick"] } else { &[] };
     cargo(
         "the core's benchmark",
-        &[&["bench", "-p", "snakepit-pool", "--bench", "core"], core].concat(),
+        &[
+            &[
+                "bench",
+                "-p",
+                "snakepit-pool",
+                "--bench",
+                "core",
+                "--bench",
+                "driver",
+            ],
+            core,
+        ]
+        .concat(),
         &[],
     )?;
     cargo(
@@ -103,12 +125,35 @@ fn bench(quick: bool) -> Result<(), Failed> {
     )
 }
 
-fn prove(rounds: u32, cases: u32, repeats: u32) -> Result<(), Failed> {
+/// The test of the simulation, which takes its seeds from the environment.
+const SIMULATION: [&str; 6] = [
+    "-p",
+    "snakepit-pool",
+    "--lib",
+    "--",
+    "--exact",
+    "simulation::every_seed_keeps_the_promises",
+];
+
+fn simulate(seed: u64) -> Result<(), Failed> {
+    cargo(
+        &format!("the simulation of seed {seed}"),
+        &[&["test", "-q"][..], &SIMULATION, &["--nocapture"]].concat(),
+        &[("PIT_SIM_SEED", &seed.to_string())],
+    )
+}
+
+fn prove(rounds: u32, seeds: u64, cases: u32, repeats: u32) -> Result<(), Failed> {
     let rounds = rounds.to_string();
     cargo(
         &format!("{rounds} kills of the host in each state"),
         &["test", "-p", "snakepit-tests", "--test", "host_death"],
         &[("PIT_TEST_ROUNDS", &rounds), NO_SKIP],
+    )?;
+    cargo(
+        &format!("{seeds} seeds of the simulation"),
+        &[&["test", "--release"][..], &SIMULATION].concat(),
+        &[("PIT_SIM_SEEDS", &seeds.to_string())],
     )?;
     // A case of the driver's races starts a runtime and runs hundreds of calls: a hundredth of them takes as long.
     for (which, tests, cases) in [
