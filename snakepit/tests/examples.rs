@@ -48,6 +48,22 @@ fn two_pools_tell_which_interpreters_they_are() {
     );
 }
 
+#[test]
+fn sessions_stay_with_their_worker_until_it_is_renewed() {
+    let told = printed(&run("sessions", &[]));
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 5, "{told}");
+    assert!(lines[0].ends_with("has heard it 2 times"), "{told}");
+    assert!(
+        lines[1..3]
+            .iter()
+            .all(|line| line.ends_with("#1 was renewed: it was asked for")),
+        "{told}"
+    );
+    assert!(lines[3].ends_with("is gone, and what it knew with it"), "{told}");
+    assert!(lines[4].ends_with("has heard it 1 time, after 2"), "{told}");
+}
+
 /// With NumPy it computes; without, it ends with the error that a user needs.
 #[test]
 fn numpy_computes_or_says_that_it_is_missing() {
