@@ -14,7 +14,7 @@ impl Process {
     /// The process that has this id now.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        let (state, started) = stat(pid)?;
+        let (state, started) = stat(&format!("/proc/{pid}"))?;
         (state != 'Z').then_some(Self { pid, started })
     }
 
@@ -22,6 +22,26 @@ impl Process {
     #[must_use]
     pub fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
+    }
+
+    /// Sends it SIGSTOP, and waits until all its threads stand still: the kernel stops them one by one.
+    ///
+    /// # Panics
+    /// Where it does not stop.
+    pub async fn stop(self) {
+        self.signal(rustix::process::Signal::STOP);
+        let stopped = wait_until(crate::PATIENCE, || self.is_stopped()).await;
+        assert!(stopped, "{self:?} did not stop");
+    }
+
+    fn is_stopped(self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            return false;
+        };
+        let mut states = threads
+            .flatten()
+            .map(|thread| stat(&thread.path().to_string_lossy()));
+        states.all(|state| matches!(state, Some(('T', _))))
     }
 
     /// Sends it a signal. One that has gone gets none.
@@ -36,10 +56,10 @@ impl Process {
     }
 }
 
-/// State and start time from `/proc/<pid>/stat` (proc(5)): fields 3 and 22, counted behind the name, which may hold
-/// anything up to its last parenthesis.
-fn stat(pid: u32) -> Option<(char, u64)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// State and start time from the `stat` of a process's or thread's folder (proc(5)): fields 3 and 22, counted behind the
+/// name, which may hold anything up to its last parenthesis.
+fn stat(folder: &str) -> Option<(char, u64)> {
+    let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
     let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(18)?.parse().ok()?))

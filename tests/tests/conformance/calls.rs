@@ -105,7 +105,7 @@ async fn at_its_deadline_a_caller_is_told_and_the_slot_stays_with_its_code(subje
     let stage = subject.start(|pool| pool.pool_size(1)).await;
     let worker = stage.pool().worker_handles().remove(0);
     // Code of a worker that stands still does not stop, whoever asks.
-    stage.freeze(&worker);
+    stage.freeze(&worker).await;
     let impatient = stage.begin(PoolCall {
         timeout: Some(SHORT),
         ..hold()
@@ -132,7 +132,7 @@ async fn at_its_deadline_a_caller_is_told_and_the_slot_stays_with_its_code(subje
 async fn a_dropped_call_keeps_its_slot_until_its_code_stops(subject: Subject) {
     let stage = subject.start(|pool| pool.pool_size(1)).await;
     let worker = stage.pool().worker_handles().remove(0);
-    stage.freeze(&worker);
+    stage.freeze(&worker).await;
     let dropped = stage.begin(hold());
     let held = stage.fill();
     drop(dropped);

@@ -55,7 +55,7 @@ async fn an_idempotent_call_is_tried_again_after_its_worker_died(subject: Subjec
     let stage = subject.start(|pool| pool.pool_size(1)).await;
     let mut watch = stage.watch();
     let victim = stage.pool().worker_handles().remove(0);
-    stage.freeze(&victim);
+    stage.freeze(&victim).await;
     // Its tool says of itself that it may run twice.
     let call = stage.begin(echo_idempotent(1));
     stage.kill(&victim);

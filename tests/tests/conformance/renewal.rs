@@ -22,7 +22,7 @@ async fn a_worker_is_renewed_on_demand_and_finishes_what_it_runs(subject: Subjec
     let old = &worker.name;
     let mut watch = stage.watch();
     // It runs a call for as long as it stands still.
-    stage.freeze(&worker);
+    stage.freeze(&worker).await;
     let running = stage.begin(echo(1));
     stage.pool().recycle(old).expect("it is ready");
 

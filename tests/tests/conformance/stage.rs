@@ -128,8 +128,9 @@ impl Stage {
     /// Hands in a call, and does not wait for its answer.
     pub(crate) fn begin(&self, call: PoolCall) -> Begun {
         let pool = self.pool().clone();
-        let answer: BoxFuture<'static, Outcome> = Box::pin(async move { pool.call(call).await });
-        let mut begun = Begun(Box::pin(maybe_done(answer)));
+        // What a look at it finds must not depend on how much this task has done before.
+        let answer = tokio::task::unconstrained(async move { pool.call(call).await });
+        let mut begun = Begun(Box::pin(maybe_done(Box::pin(answer))));
         begun.look();
         begun
     }
@@ -152,10 +153,10 @@ impl Stage {
     }
 
     /// Lets a worker do nothing more, so that what it is given does not run.
-    pub(crate) fn freeze(&self, worker: &WorkerHandle) {
+    pub(crate) async fn freeze(&self, worker: &WorkerHandle) {
         match &self.actors {
             Actors::Simulated(profiles) => simulated(profiles, &worker.name).freeze(),
-            Actors::Processes(..) => signal(worker, Signal::STOP),
+            Actors::Processes(..) => process(worker).stop().await,
         }
     }
 
@@ -163,7 +164,7 @@ impl Stage {
     pub(crate) fn thaw(&self, worker: &WorkerHandle) {
         match &self.actors {
             Actors::Simulated(profiles) => simulated(profiles, &worker.name).thaw(),
-            Actors::Processes(..) => signal(worker, Signal::CONT),
+            Actors::Processes(..) => process(worker).signal(Signal::CONT),
         }
     }
 
@@ -171,7 +172,7 @@ impl Stage {
     pub(crate) fn kill(&self, worker: &WorkerHandle) {
         match &self.actors {
             Actors::Simulated(profiles) => simulated(profiles, &worker.name).die(Exit::Signal(9)),
-            Actors::Processes(..) => signal(worker, Signal::KILL),
+            Actors::Processes(..) => process(worker).signal(Signal::KILL),
         }
     }
 
@@ -180,7 +181,7 @@ impl Stage {
     pub(crate) fn sever(&self, worker: &WorkerHandle) {
         match &self.actors {
             Actors::Simulated(profiles) => simulated(profiles, &worker.name).sever(),
-            Actors::Processes(..) => signal(worker, Signal::KILL),
+            Actors::Processes(..) => process(worker).signal(Signal::KILL),
         }
     }
 
@@ -239,8 +240,8 @@ fn simulated(profiles: &[Arc<SimProfile>], name: &WorkerName) -> Arc<SimWorker> 
     named.next().expect("the worker was started")
 }
 
-fn signal(worker: &WorkerHandle, signal: Signal) {
-    Process::of(worker.pid).expect("a living one").signal(signal);
+fn process(worker: &WorkerHandle) -> Process {
+    Process::of(worker.pid).expect("a living one")
 }
 
 // === impl Actors ===
