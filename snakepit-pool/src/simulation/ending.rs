@@ -43,7 +43,7 @@ impl Play {
         if way < 2 {
             self.all_end_within(DEATH).await;
         }
-        self.close_sessions();
+        self.close_sessions().await;
         for (number, pool) in self.pools.iter().enumerate() {
             self.world.judge.compare(&self.world.log, number, pool);
         }
@@ -70,7 +70,7 @@ impl Play {
         }
     }
 
-    fn close_sessions(&self) {
+    async fn close_sessions(&self) {
         let sessions = self.pools.sessions();
         for session in sessions.list() {
             self.world
@@ -79,6 +79,12 @@ impl Play {
                 });
             sessions.end(&session.name);
         }
+        // A session stays known while code of its calls runs, also after their callers were answered.
+        let idle = || self.pools.iter().all(|pool| pool.stats().load == 0);
+        self.world
+            .demand(is_true_within(LONGEST_CALL, idle).await, "all code ends", || {
+                format!("{:?}", self.pools.stats())
+            });
         for pool in self.pools.iter() {
             let placed = pool.shared().book.lock().core.placed();
             self.world

@@ -8,9 +8,7 @@ use snakepit_config::Affinity;
 use snakepit_profile::{RequestId, WorkerId};
 
 use super::world::World;
-use crate::core::{
-    Action, Core, End, Event, KillReason, Notice, SessionId, Terms, Verdict, WorkerSnapshot, WorkerState,
-};
+use crate::core::{Action, Core, End, Event, KillReason, Notice, SessionId, Terms, Verdict, WorkerState};
 use crate::pool::Pool;
 
 /// What a witness remembers of one pool.
@@ -22,6 +20,8 @@ struct Memory {
     guests: BTreeMap<RequestId, Guest>,
     /// Where each session was, one after the other, and is.
     homes: BTreeMap<SessionId, Vec<Option<WorkerId>>>,
+    /// Workers that retired after the last step.
+    retiring: BTreeSet<WorkerId>,
 }
 
 /// A request of a session.
@@ -53,12 +53,24 @@ impl Memory {
         })
     }
 
-    /// The session of a request has another home from now on, or none.
-    fn settle(&mut self, request: RequestId, home: Option<WorkerId>) {
+    /// A request was given to `worker`, which is its session's home from now on. One that retires serves what has waited
+    /// for it, and is nobody's home any more.
+    fn settle(&mut self, request: RequestId, worker: WorkerId) {
         if let Some(guest) = self.guests.get(&request)
             && let Some(homes) = self.homes.get_mut(&guest.session)
+            && !self.retiring.contains(&worker)
         {
-            homes.push(home);
+            homes.push(Some(worker));
+        }
+    }
+
+    /// If the session of a request is at home on `worker`, it has no home from now on.
+    fn leave(&mut self, request: RequestId, worker: WorkerId) {
+        if let Some(guest) = self.guests.get(&request)
+            && let Some(homes) = self.homes.get_mut(&guest.session)
+            && homes.last() == Some(&Some(worker))
+        {
+            homes.push(None);
         }
     }
 }
@@ -115,11 +127,13 @@ fn keeps_sessions_at_home(
         // What never got there has left nothing there.
         Some(Event::Completed {
             request,
+            worker,
             end: End::NotSent,
-            ..
-        }) => memory.settle(request, None),
+        }) => memory.leave(request, worker),
         _ => {}
     }
+    let workers = core.workers().filter(|it| it.state == WorkerState::Retiring);
+    let retiring: BTreeSet<_> = workers.map(|it| it.id).collect();
     for action in actions {
         match *action {
             Action::Dispatch { request, worker } => {
@@ -128,19 +142,20 @@ fn keeps_sessions_at_home(
                     "a strict call runs on its session's worker",
                     || format!("{request} on {worker:?}: {:?}", memory.guests.get(&request)),
                 );
-                // One that retires serves what has waited for it, and is nobody's home any more.
-                let retires = |it: WorkerSnapshot| it.id == worker && it.state == WorkerState::Retiring;
-                if !core.workers().any(retires) {
-                    memory.settle(request, Some(worker));
+                memory.settle(request, worker);
+                // Where it has begun to retire in this step, it may have got this before or after: nobody knows.
+                if retiring.contains(&worker) {
+                    memory.leave(request, worker);
                 }
             }
             Action::Answer {
                 request,
-                verdict: Verdict::SessionWorkerUnavailable { .. },
-            } => memory.settle(request, None),
+                verdict: Verdict::SessionWorkerUnavailable { worker },
+            } => memory.leave(request, worker),
             _ => {}
         }
     }
+    memory.retiring = retiring;
 }
 
 /// Renewal alone never takes the ready workers below the floor. In a step that loses workers for another reason this

@@ -74,11 +74,15 @@ impl World {
     }
 
     pub(super) fn weather(&self) -> Weather {
-        if self.healed.load(Ordering::Relaxed) {
+        if self.has_healed() {
             Weather::FINE
         } else {
             self.weather
         }
+    }
+
+    pub(super) fn has_healed(&self) -> bool {
+        self.healed.load(Ordering::Relaxed)
     }
 
     /// No new faults from now on.
