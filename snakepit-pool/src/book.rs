@@ -80,7 +80,8 @@ pub(crate) enum Evidence<'a> {
 #[derive(Default)]
 pub(crate) struct Aftermath {
     pub(crate) launches: Vec<WorkerId>,
-    pub(crate) recycled: Vec<Recycled>,
+    /// With what the old worker used, in bytes.
+    pub(crate) recycled: Vec<(Recycled, Option<u64>)>,
     /// Calls whose worker was gone when they were handed over.
     pub(crate) unsent: Vec<Completion>,
     /// The timer task must look again.
@@ -371,7 +372,11 @@ impl Book {
                     after,
                 });
             }
-            Notice::Recycled(recycled) => after.recycled.push(recycled),
+            Notice::Recycled(recycled) => {
+                // Noted now: the old one may be gone when the lock is free.
+                let before = self.roster.get(recycled.worker).and_then(|it| it.memory);
+                after.recycled.push((recycled, before));
+            }
             Notice::Retried {
                 request,
                 lost_with,

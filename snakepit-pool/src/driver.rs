@@ -198,8 +198,8 @@ impl Shared {
         for worker in after.launches {
             self.spawn(|shared| launch::launch(shared, worker));
         }
-        for recycled in after.recycled {
-            self.spawn(|shared| measure::report(shared, recycled));
+        for (recycled, before) in after.recycled {
+            self.spawn(|shared| measure::report(shared, recycled, before));
         }
         sync::preempt();
         if after.sooner {

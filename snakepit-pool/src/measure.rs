@@ -62,31 +62,24 @@ async fn memory_of(shared: &Shared, id: WorkerId) -> Option<u64> {
 }
 
 /// Tells of a renewal, with what the successor uses.
-pub(crate) fn report(shared: Arc<Shared>, recycled: Recycled) -> impl Future<Output = ()> + Send {
-    // The old one may be gone before the task runs.
-    let before = {
-        let book = shared.book.lock();
-        book.roster.get(recycled.worker).and_then(|it| it.memory)
+pub(crate) async fn report(shared: Arc<Shared>, recycled: Recycled, memory_before: Option<u64>) {
+    let memory_after = match recycled.successor {
+        Some(successor) => memory_of(&shared, successor).await,
+        None => None,
     };
-    async move {
-        let memory_after = match recycled.successor {
-            Some(successor) => memory_of(&shared, successor).await,
-            None => None,
-        };
-        let report = RecycleReport {
-            worker: shared.worker_name(recycled.worker),
-            successor: recycled.successor.map(|id| shared.worker_name(id)),
-            reason: recycled.reason,
-            uptime: recycled.uptime,
-            requests: recycled.requests,
-            memory_before: before,
-            memory_after,
-        };
-        let (worker, reason) = (&report.worker, report.reason.as_str());
-        tracing::info!(%worker, reason, requests = report.requests, "a worker is renewed");
-        shared.with_book(|book, _| {
-            book.last_recycled = Some(report.clone());
-            book.tell(|_| PoolEventKind::WorkerRecycled(report));
-        });
-    }
+    let report = RecycleReport {
+        worker: shared.worker_name(recycled.worker),
+        successor: recycled.successor.map(|id| shared.worker_name(id)),
+        reason: recycled.reason,
+        uptime: recycled.uptime,
+        requests: recycled.requests,
+        memory_before,
+        memory_after,
+    };
+    let (worker, reason) = (&report.worker, report.reason.as_str());
+    tracing::info!(%worker, reason, requests = report.requests, "a worker is renewed");
+    shared.with_book(|book, _| {
+        book.last_recycled = Some(report.clone());
+        book.tell(|_| PoolEventKind::WorkerRecycled(report));
+    });
 }
