@@ -28,6 +28,10 @@ impl Core {
         }
         let (old, new) = (self.size, size.get());
         self.size = new;
+        // All at once: what one of them gives free must not begin anything in the next.
+        for slot in new..old {
+            self.seats.post_mut(slot).wanted = false;
+        }
         for slot in new..old {
             self.remove_slot(slot, actions);
         }
@@ -46,7 +50,6 @@ impl Core {
 
     fn remove_slot(&mut self, slot: u32, actions: &mut Vec<Action>) {
         let post = self.seats.post_mut(slot);
-        post.wanted = false;
         let (seat, successor) = (post.seat, post.successor.take());
         // A slot that never had a ready worker begins anew if it is wanted again.
         match post.debut {

@@ -72,7 +72,8 @@ impl Core {
             return;
         }
         while let Some(&worker) = self.renewals.due.front() {
-            if let Some(number) = self.still(worker, Role::Current) {
+            let wanted = self.seats.post(worker.slot).wanted;
+            if let Some(number) = self.still(worker, Role::Current).filter(|_| wanted) {
                 if self.config.recycling.surge_max == 0 || self.has(Canary::RecyclesEarly) {
                     if !self.can_spare_one() && !self.has(Canary::RecyclesEarly) {
                         return;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use snakepit_config::Affinity;
 
-use super::rig::{Rig, answers, config, dispatched, kill, ms, of_session, worker};
+use super::rig::{Rig, answers, config, dispatched, kill, ms, of_session, stop, worker};
 use crate::core::{CoreConfig, End, Event, KillReason, Moment, Terms, Verdict};
 
 fn of_one_call(size: u32) -> CoreConfig {
@@ -13,6 +13,25 @@ fn of_one_call(size: u32) -> CoreConfig {
         capacity: NonZeroU32::MIN,
         ..config()
     }
+}
+
+#[test]
+fn a_slot_that_is_taken_away_does_not_begin_a_renewal_first() {
+    let mut config = of_one_call(3);
+    config.recycling.surge_max = 1;
+    let mut rig = Rig::ready(config);
+    rig.tell(Event::RecycleRequested { worker: worker(1, 1) });
+    rig.tell(Event::LaunchFailed {
+        worker: worker(1, 2),
+        permanent: false,
+    });
+    rig.tell(Event::RecycleRequested { worker: worker(2, 1) });
+    rig.take();
+    // The seat that waited for another successor of slot 1 becomes free.
+    rig.tell(Event::Resized {
+        size: NonZeroU32::MIN,
+    });
+    assert_eq!(rig.take(), [stop(worker(1, 1)), stop(worker(2, 1))]);
 }
 
 #[test]
