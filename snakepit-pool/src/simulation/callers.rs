@@ -65,8 +65,8 @@ impl Plan {
             call.priority = random.pick([Priority::Low, Priority::Normal, Priority::High]);
             draw_session(&mut call, random);
             call.idempotent = match random.between(0, 3) {
-                0 => Some(true),
-                1 => Some(false),
+                0 | 1 => Some(true),
+                2 => Some(false),
                 _ => None,
             };
             call.attempts = random

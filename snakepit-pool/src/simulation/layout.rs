@@ -53,7 +53,7 @@ impl Layout {
         settings.startup_batch_delay = random.ms(0, 300);
         settings.startup_timeout = random.ms(500, 2000);
         settings.queue_max = random.pick([0, 1, 3, 10, 40]);
-        settings.queue_timeout = random.ms(20, 3000);
+        settings.queue_timeout = random.ms(5, 1000);
         settings.call_timeout = random.ms(100, 4000);
         settings.affinity = random.pick([Affinity::Hint, Affinity::StrictQueue, Affinity::StrictFailFast]);
         settings.retry_attempts = count(random.between(1, 4));
@@ -168,7 +168,7 @@ impl Weather {
     pub(super) fn draw(random: &mut Random) -> Self {
         Self {
             starts: random.pick([0, 5, 20, 60]),
-            calls: random.pick([0, 10, 30]),
+            calls: random.pick([0, 10, 30, 60]),
             workers: random.pick([0, 5, 15]),
         }
     }

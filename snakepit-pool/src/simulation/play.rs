@@ -77,7 +77,7 @@ impl Play {
             clock: Arc::new(world.clock),
             seed,
             session_ttl: random.pick([Duration::from_secs(3), Duration::from_hours(1)]),
-            session_max: NonZeroU32::new(random.pick([2, 100])).expect("some"),
+            session_max: NonZeroU32::new(random.pick([3, 100, 100])).expect("some"),
         });
         let settings = world.layouts.iter().map(|layout| layout.settings.clone());
         let members = settings.zip(profiles.iter().map(|profile| Arc::clone(profile) as _));

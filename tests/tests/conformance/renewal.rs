@@ -89,7 +89,7 @@ async fn all_workers_are_renewed_and_none_is_missed(subject: Subject) {
     let stage = subject.start(|pool| pool.pool_size(3)).await;
     let mut watch = stage.watch();
     let before: BTreeSet<_> = stage.pool().workers().into_iter().collect();
-    stage.pool().recycle_all();
+    stage.pool().recycle_all().expect("it is open");
     let mut left = before.clone();
     while !left.is_empty() {
         let event = watch.next().await;
