@@ -1,25 +1,27 @@
 //! What the lock of a pool protects: the core, those who wait for it, and the workers it speaks of.
 
+mod aftermath;
+mod answers;
+mod telling;
+
+pub(crate) use aftermath::Aftermath;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 use snakepit_config::PoolName;
 use snakepit_profile::{
-    Call, CallError, Completion, Completions, Executed, ExitReport, Outcome, RequestId, StartError, Worker,
+    Call, CallError, Completion, Completions, ExitReport, Outcome, RequestId, StartError, Worker,
     WorkerFacts, WorkerId, WorkerName,
 };
 use tokio::sync::oneshot;
 
-use crate::call::{Answer, Receipt};
-use crate::core::{
-    Action, Canary, Core, Event, KillReason, Milestones, Moment, Notice, Phase, Recycled, Service, Verdict,
-    place_of,
-};
+use crate::call::Answer;
+use crate::core::{Action, Canary, Core, Event, KillReason, Milestones, Moment, Phase, place_of};
 use crate::driver::{Desk, Shared};
 use crate::error::{ErrorKind, PoolError};
-use crate::events::{EventJournal, PoolEvent, PoolEventKind, RecycleReport};
+use crate::events::{EventJournal, RecycleReport};
 use crate::roster::{Occupant, Roster};
-use crate::sync;
 
 /// Who is answered.
 pub(crate) type Caller = oneshot::Sender<Result<Answer, PoolError>>;
@@ -75,28 +77,6 @@ pub(crate) enum Evidence<'a> {
     Outcome(Outcome),
     Exit(&'a Occupant, &'a ExitReport),
 }
-
-/// What is to be done once the lock is free.
-#[derive(Default)]
-pub(crate) struct Aftermath {
-    pub(crate) launches: Vec<WorkerId>,
-    /// With what the old worker used, in bytes.
-    pub(crate) recycled: Vec<(Recycled, Option<u64>)>,
-    /// Calls whose worker was gone when they were handed over.
-    pub(crate) unsent: Vec<Completion>,
-    /// The timer task must look again.
-    pub(crate) sooner: bool,
-    pub(crate) milestones: Option<Milestones>,
-    /// The first answer has a place of its own: most steps have one, and a vector would allocate for it.
-    answer: Option<(Caller, Result<Answer, PoolError>)>,
-    more_answers: Vec<(Caller, Result<Answer, PoolError>)>,
-    /// Dropped outside the lock, as all that follows, since that runs code of others.
-    discarded: Option<Waiter>,
-    discarded_calls: Vec<Call>,
-    discarded_outcomes: Vec<Outcome>,
-    discarded_workers: Vec<Arc<dyn Worker>>,
-}
-
 // === impl Book ===
 
 impl Book {
@@ -219,201 +199,11 @@ impl Book {
         self.roster.ask(worker, |it| it.kill(reason.as_str()));
     }
 
-    // Answers.
-
-    fn answer(
-        &mut self,
-        request: RequestId,
-        verdict: Verdict,
-        evidence: &mut Evidence<'_>,
-        after: &mut Aftermath,
-    ) {
-        let Some(waiter) = self.forget(request) else {
-            let expected = self.core.has(Canary::AnswersTwice);
-            debug_assert!(expected, "{request} is answered twice");
-            return;
-        };
-        let Waiter {
-            caller, call, loss, ..
-        } = waiter;
-        let tool = Arc::clone(&call.tool);
-        let result = self.conclude(verdict, evidence, loss, &tool);
-        // Its arguments may be somebody else's, whose code runs when they are dropped.
-        after.discarded_calls.push(call);
-        match &result {
-            Ok(_) => self.completed += 1,
-            Err(error) => {
-                self.errors[error.kind() as usize] += 1;
-                self.tell_of_failure(verdict, error.kind(), tool);
-            }
-        }
-        after.push_answer(caller, result);
-    }
-
-    /// What a caller is told. What was lost with a worker and was given to no other is still lost, whatever has kept it
-    /// from another attempt.
-    fn conclude(
-        &self,
-        verdict: Verdict,
-        evidence: &mut Evidence<'_>,
-        loss: Option<CallError>,
-        tool: &Arc<str>,
-    ) -> Result<Answer, PoolError> {
-        let pool = self.pool.clone();
-        Err(match (verdict, loss) {
-            (Verdict::Reported(service), loss) => match std::mem::replace(evidence, Evidence::None) {
-                Evidence::Outcome(Ok(reply)) => return Ok(self.served(service, reply)),
-                // It did not run there, but may have run where it was lost before.
-                Evidence::Outcome(Err(error)) if error.executed() == Executed::No => {
-                    loss.unwrap_or(error).into()
-                }
-                Evidence::Outcome(Err(error)) => error.into(),
-                Evidence::None | Evidence::Exit(..) => CallError::Aborted { started: true }.into(),
-            },
-            (Verdict::WorkerLost(service), _) => self.loss(service.worker, evidence).into(),
-            (Verdict::Poisoned { service, workers }, _) => PoolError::Poisoned {
-                pool,
-                tool: tool.to_string(),
-                workers,
-                source: Some(Box::new(self.loss(service.worker, evidence))),
-            },
-            (Verdict::DeadlineExceeded { dispatched, after }, _) => PoolError::DeadlineExceeded {
-                pool,
-                after,
-                ran: if dispatched { Executed::Maybe } else { Executed::No },
-            },
-            (_, Some(loss)) => loss.into(),
-            (Verdict::WorkerBusy { worker }, None) => PoolError::WorkerBusy {
-                worker: self.worker_name(worker),
-            },
-            (Verdict::SessionWorkerUnavailable { worker }, None) => PoolError::SessionWorkerUnavailable {
-                worker: self.worker_name(worker),
-            },
-            (Verdict::NotInitialized, None) => PoolError::PoolNotInitialized {
-                pool,
-                source: self.start_error.clone(),
-            },
-            (Verdict::Degraded { retry_in }, None) => PoolError::Degraded {
-                pool,
-                retry_in,
-                source: self.start_error.clone(),
-            },
-            (Verdict::CircuitOpen { retry_in }, None) => PoolError::CircuitOpen { pool, retry_in },
-            (Verdict::Saturated { depth, limit }, None) => PoolError::PoolSaturated { pool, depth, limit },
-            (Verdict::QueueTimeout { waited }, None) => PoolError::QueueTimeout { pool, waited },
-            (Verdict::ShuttingDown, None) => PoolError::ShuttingDown { pool },
-        })
-    }
-
-    fn served(&self, service: Service, reply: snakepit_profile::Reply) -> Answer {
-        let occupant = self.roster.get(service.worker);
-        let receipt = Receipt {
-            worker: self.worker_name(service.worker),
-            pid: occupant.map_or(0, |occupant| occupant.pid),
-            queue_time: service.queued,
-            transfer_time: service
-                .total
-                .saturating_sub(service.queued)
-                .saturating_sub(reply.run_time),
-            run_time: reply.run_time,
-            gil_enabled: reply.gil_enabled,
-        };
-        Answer { reply, receipt }
-    }
-
-    /// How a call was lost with its worker.
-    fn loss(&self, worker: WorkerId, evidence: &mut Evidence<'_>) -> CallError {
-        if let Evidence::Exit(occupant, report) = evidence {
-            let lost = occupant.lost(self.worker_name(worker), report.exit, &report.output);
-            return CallError::Lost(Box::new(lost));
-        }
-        match std::mem::replace(evidence, Evidence::None) {
-            Evidence::Outcome(Err(error)) => error,
-            _ => CallError::Aborted { started: true },
-        }
-    }
-
     pub(crate) fn worker_name(&self, id: WorkerId) -> WorkerName {
         WorkerName {
             pool: self.pool.clone(),
             id,
         }
-    }
-
-    // Events.
-
-    pub(crate) fn tell(&self, kind: impl FnOnce(&Self) -> PoolEventKind) {
-        if self.journal.is_watched() {
-            let pool = self.pool.clone();
-            self.journal.push(PoolEvent {
-                pool,
-                kind: kind(self),
-            });
-        }
-    }
-
-    fn tell_of_failure(&self, verdict: Verdict, error: ErrorKind, tool: Arc<str>) {
-        match verdict {
-            Verdict::QueueTimeout { .. } | Verdict::DeadlineExceeded { .. } => {
-                self.tell(|_| PoolEventKind::CallExpired { tool, error });
-            }
-            Verdict::Reported(_) | Verdict::WorkerLost(_) | Verdict::Poisoned { .. } => {}
-            _ => self.tell(|_| PoolEventKind::CallRejected { tool, error }),
-        }
-    }
-
-    fn note(&mut self, notice: Notice, evidence: &mut Evidence<'_>, after: &mut Aftermath) {
-        match notice {
-            Notice::Ready { worker, after } => {
-                let pid = self.roster.get(worker).map_or(0, |occupant| occupant.pid);
-                self.tell(|book| PoolEventKind::WorkerReady {
-                    worker: book.worker_name(worker),
-                    pid,
-                    after,
-                });
-            }
-            Notice::Recycled(recycled) => {
-                // Noted now: the old one may be gone when the lock is free.
-                let before = self.roster.get(recycled.worker).and_then(|it| it.memory);
-                after.recycled.push((recycled, before));
-            }
-            Notice::Retried {
-                request,
-                lost_with,
-                attempt,
-                pause,
-            } => {
-                let loss = self.loss(lost_with, evidence);
-                let waiter = self.waiters.get_mut(place_of(request)).and_then(Option::as_mut);
-                let Some(waiter) = waiter.filter(|waiter| waiter.request == request) else {
-                    return;
-                };
-                waiter.loss = Some(loss);
-                let tool = Arc::clone(&waiter.call.tool);
-                self.tell(|book| PoolEventKind::CallRetried {
-                    tool,
-                    lost_with: book.worker_name(lost_with),
-                    attempt,
-                    pause,
-                });
-            }
-            Notice::Saturated { depth } => self.tell(|_| PoolEventKind::Saturated { depth }),
-            Notice::Degraded { retry_in } => {
-                tracing::error!(pool = %self.pool, ?retry_in, "the pool is degraded: restarts have reached their limit");
-                self.tell(|_| PoolEventKind::Degraded { retry_in });
-            }
-            Notice::Recovered => {
-                tracing::info!(pool = %self.pool, "the pool has recovered: a trial start has succeeded");
-                self.tell(|_| PoolEventKind::Recovered);
-            }
-            Notice::CircuitOpened => self.tell(|_| PoolEventKind::CircuitOpened),
-            Notice::CircuitClosed => self.tell(|_| PoolEventKind::CircuitClosed),
-        }
-    }
-
-    /// Readers of events are woken outside the lock.
-    pub(crate) fn journal(&self) -> &Arc<EventJournal> {
-        &self.journal
     }
 
     // Callers.
@@ -491,35 +281,5 @@ impl Book {
     pub(crate) fn errors_by_kind(&self) -> BTreeMap<ErrorKind, u64> {
         let counted = ErrorKind::ALL.into_iter().zip(self.errors);
         counted.filter(|&(_, count)| count > 0).collect()
-    }
-}
-
-// === impl Aftermath ===
-
-impl Aftermath {
-    fn push_answer(&mut self, caller: Caller, result: Result<Answer, PoolError>) {
-        if self.answer.is_none() {
-            self.answer = Some((caller, result));
-        } else {
-            self.more_answers.push((caller, result));
-        }
-    }
-
-    /// Keeps a waiter until the lock is free.
-    pub(crate) fn discard(&mut self, waiter: Option<Waiter>) {
-        self.discarded = waiter;
-    }
-
-    pub(crate) fn discard_worker(&mut self, occupant: Occupant) {
-        self.discarded_workers.extend(occupant.worker);
-    }
-
-    /// Sends the answers.
-    pub(crate) fn answer(&mut self) {
-        for (caller, result) in self.answer.take().into_iter().chain(self.more_answers.drain(..)) {
-            sync::preempt();
-            // A caller that has just gone wants none.
-            let _ = caller.send(result);
-        }
     }
 }
