@@ -57,7 +57,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "retry_attempts",
         scope: Scope::Both,
         default: KeyDefault::Value("2"),
-        doc: "Most times that a call is tried where trying again is safe. With 1 nothing is repeated.",
+        doc: "Most times that a call is tried where trying again is safe. With 1, or where nothing may wait, nothing is repeated.",
         kind: Kind::Count(1, 10),
     },
     Key {
