@@ -8,7 +8,9 @@ use snakepit_config::Affinity;
 use snakepit_profile::{RequestId, WorkerId};
 
 use super::world::World;
-use crate::core::{Action, Core, End, Event, KillReason, Notice, SessionId, Terms, Verdict, WorkerState};
+use crate::core::{
+    Action, Core, End, Event, KillReason, Notice, Phase, SessionId, Terms, Verdict, WorkerState,
+};
 use crate::pool::Pool;
 
 /// What a witness remembers of one pool.
@@ -159,7 +161,7 @@ fn keeps_sessions_at_home(
 }
 
 /// Renewal alone never takes the ready workers below the floor. In a step that loses workers for another reason this
-/// cannot be told.
+/// cannot be told, nor in a pool that ends, which lets its idle workers go.
 fn keeps_the_floor(world: &World, number: usize, core: &Core, event: Option<Event>, actions: &[Action]) {
     let renewed = |action: &Action| matches!(action, Action::Note(Notice::Recycled(_)));
     let severed = |action: &Action| {
@@ -170,7 +172,8 @@ fn keeps_the_floor(world: &World, number: usize, core: &Core, event: Option<Even
         event,
         Some(Event::Exited { .. } | Event::Severed { .. } | Event::Resized { .. } | Event::Abandoned)
     );
-    if elsewhere || !actions.iter().any(renewed) || actions.iter().any(severed) {
+    let ends = core.phase() != Phase::Open;
+    if ends || elsewhere || !actions.iter().any(renewed) || actions.iter().any(severed) {
         return;
     }
     let ready = core.workers().filter(|worker| worker.state == WorkerState::Ready);
