@@ -1,6 +1,5 @@
 //! The call that a thread is running, as the tool sees it: `context()`.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,17 +9,14 @@ use pyo3::exceptions::{PyBaseException, PyRuntimeError};
 use pyo3::prelude::*;
 use snakepit_grpc::worker::AbortFlag;
 
+use crate::slot::{self, CANCELLED, Slot};
+
 create_exception!(
     snakepit_bridge,
     Cancelled,
     PyBaseException,
     "Nobody waits for this call any more. Not an `Exception`, so that `except Exception` does not swallow it."
 );
-
-thread_local! {
-    /// The call that this thread runs.
-    static CURRENT: RefCell<Option<Arc<Call>>> = const { RefCell::new(None) };
-}
 
 /// Set in a process that was forked off by a tool: it has no connection.
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -34,27 +30,40 @@ pub(crate) struct Call {
     pub(crate) abort: AbortFlag,
 }
 
-/// Makes a call the thread's own for as long as it lives.
-pub(crate) struct Running(());
-
 /// The call that is running here.
 #[pyclass(frozen, module = "snakepit_bridge")]
-pub(crate) struct Context(Arc<Call>);
+pub(crate) struct Context {
+    call: Arc<Call>,
+    slot: Arc<Slot>,
+}
+
+/// Within it, the running call is not interrupted.
+#[pyclass(frozen, module = "snakepit_bridge")]
+pub(crate) struct Shield {
+    request: u64,
+    slot: Arc<Slot>,
+}
 
 /// The running call. Raises `RuntimeError` outside one.
 #[pyfunction]
-pub(crate) fn context() -> PyResult<Context> {
+pub(crate) fn context(py: Python<'_>) -> PyResult<Context> {
     if is_forked() {
         return Err(PyRuntimeError::new_err(
             "context() was called in a process that a tool forked off: only the worker itself is connected to the host",
         ));
     }
-    match CURRENT.with_borrow(Option::clone) {
-        Some(call) => Ok(Context(call)),
-        None => Err(PyRuntimeError::new_err(
-            "context() was called outside a call: it works in the thread that runs a tool, while it runs",
-        )),
-    }
+    slot::here()
+        .and_then(|slot| {
+            Some(Context {
+                call: slot.call(py)?,
+                slot,
+            })
+        })
+        .ok_or_else(|| {
+            PyRuntimeError::new_err(
+                "context() was called outside a call: it works in the thread that runs a tool, while it runs",
+            )
+        })
 }
 
 /// Says that this process was forked off the worker.
@@ -76,62 +85,88 @@ impl Call {
     }
 }
 
-// === impl Running ===
-
-impl Running {
-    pub(crate) fn enter(call: Arc<Call>) -> Self {
-        CURRENT.set(Some(call));
-        Self(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        CURRENT.set(None);
-    }
-}
-
 // === impl Context ===
 
 #[pymethods]
 impl Context {
     /// The request's number, unique within this worker.
     #[getter]
-    fn request(&self) -> u64 {
-        self.0.request
+    fn request_id(&self) -> u64 {
+        self.call.request
     }
 
     /// Name of the tool that was called.
     #[getter]
     fn tool(&self) -> &str {
-        &self.0.tool
+        &self.call.tool
     }
 
     /// The worker's name: `<pool>/<slot>#<generation>`.
     #[getter]
     fn worker(&self) -> &str {
-        &self.0.worker
+        &self.call.worker
     }
 
     /// Seconds until the caller stops waiting, 0.0 where it has; `None` where it waits for ever.
     fn remaining(&self) -> Option<f64> {
-        let deadline = self.0.deadline?;
+        let deadline = self.call.deadline?;
         Some(deadline.saturating_duration_since(Instant::now()).as_secs_f64())
+    }
+
+    /// Whether nobody waits for this call any more.
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.call.is_over()
     }
 
     /// Raises `Cancelled` if nobody waits for this call any more.
     fn check(&self) -> PyResult<()> {
-        if self.0.is_over() {
-            Err(Cancelled::new_err("the caller no longer waits for this call"))
+        if self.call.is_over() {
+            Err(Cancelled::new_err(CANCELLED))
         } else {
             Ok(())
+        }
+    }
+
+    /// A block in which the call is not interrupted, although nobody waits for it any more: `with context().shield():`.
+    /// What would have interrupted it raises `Cancelled` as the block ends. The pool's patience does not grow by it.
+    fn shield(&self) -> Shield {
+        Shield {
+            request: self.call.request,
+            slot: Arc::clone(&self.slot),
         }
     }
 
     fn __repr__(&self) -> String {
         format!(
             "<Context of request {} ({}) on {}>",
-            self.0.request, self.0.tool, self.0.worker
+            self.call.request, self.call.tool, self.call.worker
         )
+    }
+}
+
+// === impl Shield ===
+
+#[pymethods]
+impl Shield {
+    fn __enter__(&self, py: Python<'_>) {
+        if !is_forked() {
+            self.slot.shield(py, self.request);
+        }
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        class: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let held_back = !is_forked() && self.slot.unshield(py, self.request);
+        // What is on its way already ends the block as well as this would.
+        if held_back && class.is_none() {
+            return Err(Cancelled::new_err(CANCELLED));
+        }
+        Ok(())
     }
 }

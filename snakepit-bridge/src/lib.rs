@@ -9,6 +9,7 @@
 //!   (`worker`, `call`). Between two tools no Python code runs;
 //! - it converts values, Python object to MessagePack and back, with limits and with paths in its errors (`encode`,
 //!   `decode`, `path`). A callable's parameters are checked while its arguments are decoded (`tool`).
+//! - it stops a call that nobody waits for any more, by an exception or a signal, and only that call (`ladder`, `slot`).
 //! - it puts what a tool raised on the wire (`exception`); the package's `_errors` has read it off the exception.
 //!
 //! The connection itself, with its own native thread that needs no GIL, is `snakepit_grpc::worker`.
@@ -30,7 +31,10 @@ mod call;
 mod decode;
 mod encode;
 mod exception;
+mod forked;
+mod ladder;
 mod path;
+mod slot;
 mod tool;
 mod worker;
 
@@ -39,11 +43,13 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::call::{Cancelled, Context, context, forked};
+    use crate::call::{Cancelled, Context, Shield, context, forked};
     #[pymodule_export]
     use crate::decode::decode;
     #[pymodule_export]
     use crate::encode::encode;
+    #[pymodule_export]
+    use crate::slot::{cancel_by, interrupted, was_interrupted};
     #[pymodule_export]
     use crate::tool::Tool;
     #[pymodule_export]

@@ -23,6 +23,9 @@ pub(crate) struct Tool {
     /// Whether running it twice does no harm, as its author says.
     #[pyo3(get)]
     pub(crate) idempotent: bool,
+    /// Whether it may be interrupted when nobody waits for it any more; otherwise it is only told.
+    #[pyo3(get)]
+    pub(crate) interruptible: bool,
     /// Why it cannot be called, where it cannot.
     #[pyo3(get)]
     pub(crate) refusal: Option<String>,
@@ -44,7 +47,7 @@ struct Parameter {
 impl Tool {
     /// `parameters` are pairs of a name and whether it must be given.
     #[new]
-    #[pyo3(signature = (name, callable, *, parameters = Vec::new(), open = true, signature = String::new(), summary = String::new(), idempotent = false, refusal = None))]
+    #[pyo3(signature = (name, callable, *, parameters = Vec::new(), open = true, signature = String::new(), summary = String::new(), idempotent = false, interruptible = true, refusal = None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "keyword arguments of a Python constructor"
@@ -58,6 +61,7 @@ impl Tool {
         signature: String,
         summary: String,
         idempotent: bool,
+        interruptible: bool,
         refusal: Option<String>,
     ) -> Self {
         let parameters = parameters
@@ -73,6 +77,7 @@ impl Tool {
             signature,
             summary,
             idempotent,
+            interruptible,
             refusal,
             callable,
             parameters,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PySystemExit, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use snakepit_grpc::proto::completed::Outcome;
@@ -14,13 +14,16 @@ use snakepit_grpc::proto::{
     Aborted, Boot, Completed, Hello, Interpreter, PythonError, StartFailed, Tool as ToolFacts, UnknownTool,
     Unsendable, boot, start_failed,
 };
-use snakepit_grpc::worker::{IncomingCall, Next, WorkerEnd};
+use snakepit_grpc::worker::{IncomingCall, Next, Stopper, WorkerEnd};
 
 use crate::boot::{connections_to, take_standard_input};
-use crate::call::{Call, Cancelled, Running, is_forked};
+use crate::call::{Call, Cancelled, is_forked};
 use crate::encode::{Limits, to_bytes};
 use crate::exception::{Link, nested};
+use crate::forked::leave_forked_child;
+use crate::ladder::{Ladder, interrupt_signal};
 use crate::path::Problem;
+use crate::slot::Slot;
 use crate::tool::Tool;
 
 /// A worker process's own side: made once, by the program's first lines.
@@ -33,12 +36,14 @@ pub(crate) struct Worker {
     lifeline_number: i32,
     /// Never dropped: in a process that a tool forks off, its thread does not exist and could not be joined.
     end: OnceLock<&'static WorkerEnd>,
+    ladder: Arc<Ladder>,
 }
 
 /// What the loop needs for every call.
 struct Loop<'a, 'py> {
     py: Python<'py>,
     worker: &'a Worker,
+    slot: Arc<Slot>,
     tools: HashMap<String, Bound<'py, Tool>>,
     describe: &'a Bound<'py, PyAny>,
     /// `sys._is_gil_enabled` of a free-threaded build. In any other the GIL is on.
@@ -60,6 +65,11 @@ impl Worker {
             lifeline_number: lifeline.as_raw_fd(),
             lifeline: Mutex::new(Some(lifeline)),
             end: OnceLock::new(),
+            ladder: Arc::new(Ladder::new(
+                boot.slots as usize,
+                // In another thread no handler of a signal ever runs.
+                interrupt_signal().filter(|_| !boot.threads),
+            )),
             boot,
         })
     }
@@ -108,6 +118,12 @@ impl Worker {
         } else {
             0
         }
+    }
+
+    /// The signal that `interrupted` is to handle; `None` where it is not used.
+    #[getter]
+    fn interrupt_signal(&self) -> Option<i32> {
+        self.ladder.signal()
     }
 
     /// Descriptors that a process forked off by a tool must close: the lifeline and the connection.
@@ -162,6 +178,7 @@ impl Worker {
             .take();
         let connected = py.detach(|| WorkerEnd::connect(&self.boot, hello, lifeline));
         let end = connected.map_err(|error| PyConnectionError::new_err(error.to_string()))?;
+        end.stop_with(Arc::clone(&self.ladder) as Arc<dyn Stopper>);
         self.end
             .set(Box::leak(Box::new(end)))
             .map_err(|_| PyRuntimeError::new_err("this worker is connected already"))
@@ -210,9 +227,12 @@ impl Worker {
         } else {
             None
         };
+        let slot = Slot::of_this_thread(py)?;
+        self.ladder.add(Arc::clone(&slot));
         let calls = Loop {
             py,
             worker: self,
+            slot,
             tools,
             describe,
             gil_probe,
@@ -244,7 +264,10 @@ impl Worker {
     /// Sends what is on its way and ends the connection. In a process that a tool forked off it does nothing.
     fn close(&self, py: Python<'_>) {
         if let (Some(end), false) = (self.end.get(), is_forked()) {
-            py.detach(|| end.close());
+            py.detach(|| {
+                end.close();
+                self.ladder.end();
+            });
         }
     }
 }
@@ -297,7 +320,7 @@ impl<'py> Loop<'_, 'py> {
         arguments: &Bytes,
     ) -> Result<(&Bound<'py, Tool>, Bound<'py, PyDict>), Box<Outcome>> {
         if call.is_over() {
-            return Err(Outcome::Aborted(Aborted { started: false }).into());
+            return Err(Outcome::Aborted(Aborted::default()).into());
         }
         let Some(tool) = self.tools.get(&call.tool) else {
             let mut available: Vec<String> = self.tools.keys().cloned().collect();
@@ -312,7 +335,7 @@ impl<'py> Loop<'_, 'py> {
 
     /// Runs the tool. Returns how it ended and how long it took.
     fn execute(&self, call: &Arc<Call>, tool: &Tool, arguments: Bound<'py, PyDict>) -> (Outcome, Duration) {
-        let running = Running::enter(Arc::clone(call));
+        self.slot.enter(self.py, Arc::clone(call), tool.interruptible);
         let started = Instant::now();
         let result = tool.run(self.py, &arguments);
         let run_time = started.elapsed();
@@ -322,14 +345,23 @@ impl<'py> Loop<'_, 'py> {
         // Encoding and destructors are still part of the call: the code of the values' own types may run in them.
         let encoded = result.map(|value| to_bytes(&value, self.worker.limits, "result"));
         drop(arguments);
-        drop(running);
+        let checked = |error: &PyErr| error.is_instance_of::<Cancelled>(self.py) && call.is_over();
+        let encoded = if call.abort.is_set() || encoded.as_ref().is_err_and(checked) {
+            // Nobody wants to know how it has ended, and what it leaves is destroyed as a part of it.
+            drop(encoded);
+            None
+        } else {
+            Some(encoded)
+        };
+        let rung = self.slot.leave(self.py);
         let outcome = match encoded {
-            Ok(Ok(value)) => Outcome::Value(value.into()),
-            Ok(Err(Problem { path, reason })) => Outcome::Unsendable(Unsendable { path, reason }),
-            Err(error) if error.is_instance_of::<Cancelled>(self.py) && call.is_over() => {
-                Outcome::Aborted(Aborted { started: true })
-            }
-            Err(error) => Outcome::Raised(self.raised(error)),
+            None => Outcome::Aborted(Aborted {
+                started: true,
+                stopped_by: rung.into(),
+            }),
+            Some(Ok(Ok(value))) => Outcome::Value(value.into()),
+            Some(Ok(Err(Problem { path, reason }))) => Outcome::Unsendable(Unsendable { path, reason }),
+            Some(Err(error)) => Outcome::Raised(self.raised(error)),
         };
         (outcome, run_time)
     }
@@ -357,32 +389,5 @@ impl<'py> Loop<'_, 'py> {
             .call0()
             .and_then(|enabled| enabled.extract())
             .unwrap_or(true)
-    }
-}
-
-/// A tool forked, and its child has left the tool too. The call is the parent's to answer; the child ends here, as a
-/// program whose last line this was.
-fn leave_forked_child(py: Python<'_>, error: Option<PyErr>) -> ! {
-    let status = error.map_or(0, |error| exit_status(py, &error));
-    // Python's own way out would run the exit handlers of the worker, and cannot be taken from a forked thread.
-    let _ = py
-        .import("os")
-        .and_then(|os| os.getattr("_exit")?.call1((status,)));
-    std::process::abort()
-}
-
-/// The status of a program that ends by this exception; says so on standard error where Python would.
-fn exit_status(py: Python<'_>, error: &PyErr) -> i32 {
-    if !error.is_instance_of::<PySystemExit>(py) {
-        error.print(py);
-        return 1;
-    }
-    match error.value(py).getattr("code") {
-        Ok(code) if code.is_none() => 0,
-        Ok(code) => code.extract().unwrap_or_else(|_| {
-            eprintln!("{code}");
-            1
-        }),
-        Err(_) => 1,
     }
 }

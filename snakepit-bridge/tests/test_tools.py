@@ -202,11 +202,26 @@ class Discovery(unittest.TestCase):
         self.assertEqual([name for name, each in tools.items() if each.idempotent], ["read"])
         self.assertEqual(list(tools), ["add", "read", "remove", "write"])
 
+    def test_a_tool_may_be_interrupted_unless_its_author_says_otherwise(self) -> None:
+        tools = tools_of(
+            """
+            @tool
+            def plain(): pass
+            @tool(cancel="forced")
+            def spelt_out(): pass
+            @tool(cancel="cooperative")
+            async def careful(): pass
+            """
+        )
+        self.assertEqual([name for name, each in tools.items() if not each.interruptible], ["careful"])
+
     def test_a_misspelt_argument_of_the_decorator_says_what_there_is(self) -> None:
-        with self.assertRaisesRegex(TypeError, "takes name, description and idempotent, not idempotant, x"):
+        with self.assertRaisesRegex(TypeError, "takes name, description, idempotent and cancel, not idempotant, x"):
             tool(idempotant=True, x=1)  # type: ignore[call-overload]
         with self.assertRaisesRegex(TypeError, "idempotent is True or False, not 'no'"):
             tool(idempotent="no")  # type: ignore[call-overload]
+        with self.assertRaisesRegex(ValueError, "cancel is 'forced' or 'cooperative', not 'never'"):
+            tool(cancel="never")  # type: ignore[call-overload]
 
     def test_thread_safe_adapters_say_so(self) -> None:
         self.assertIs(ThreadSafeAdapter.__thread_safe__, True)

@@ -15,7 +15,7 @@ use snakepit_grpc::PROTOCOL;
 use snakepit_grpc::proto::completed::Outcome;
 use snakepit_grpc::proto::worker_host_client::WorkerHostClient;
 use snakepit_grpc::proto::{
-    Aborted, Boot, Completed, Hello, Interpreter, PythonError, Ready, StartFailed, Tool, UnknownTool,
+    Aborted, Boot, Completed, Hello, Interpreter, PythonError, Ready, Rung, StartFailed, Tool, UnknownTool,
     WorkerMessage, start_failed::Stage,
 };
 use snakepit_grpc::worker::{IncomingCall, Next, WorkerEnd, read_boot};
@@ -192,7 +192,10 @@ fn run(end: &WorkerEnd, call: IncomingCall) {
             while !call.abort.is_set() {
                 std::thread::yield_now();
             }
-            Outcome::Aborted(Aborted { started: true })
+            Outcome::Aborted(Aborted {
+                started: true,
+                stopped_by: Rung::Cooperative.into(),
+            })
         }
         "exit" => {
             eprintln!("leaving with 3");

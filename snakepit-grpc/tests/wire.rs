@@ -9,7 +9,7 @@ use bytes::Bytes;
 use harness::{PATIENCE, Subject, Told, spec};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use snakepit_grpc::host::Host;
-use snakepit_profile::{CallError, Exit, Health, RequestId, StartError};
+use snakepit_profile::{CallError, Exit, Health, RequestId, Rung, StartError};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_says_what_it_is_and_answers() {
@@ -54,7 +54,16 @@ async fn calls_are_answered_out_of_order_by_their_ids() {
     assert_eq!((request, outcome.unwrap().value), (3, Bytes::from("three")));
     subject.worker.abort(RequestId(1));
     let (request, outcome) = subject.completed().await;
-    assert_eq!((request, outcome), (1, Err(CallError::Aborted { started: true })));
+    assert_eq!(
+        (request, outcome),
+        (
+            1,
+            Err(CallError::Aborted {
+                started: true,
+                stopped_by: Some(Rung::Cooperative)
+            })
+        )
+    );
     subject.killed().await;
 }
 

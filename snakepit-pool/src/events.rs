@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snakepit_config::PoolName;
-use snakepit_profile::{Exit, StartError, WorkerName};
+use snakepit_profile::{Exit, Rung, StartError, WorkerName};
 
 use crate::core::RecycleReason;
 use crate::error::ErrorKind;
@@ -91,6 +91,26 @@ pub enum PoolEventKind {
         tool: Arc<str>,
         /// Which limit it was.
         error: ErrorKind,
+    },
+    /// A worker takes nothing new, because a call of it did not stop when it was told to. The next one is started in its
+    /// place. It is killed once its other calls have ended, at the latest after `grace`.
+    WorkerQuarantined {
+        /// Which worker.
+        worker: WorkerName,
+        /// Its process id.
+        pid: u32,
+    },
+    /// The code of a call has ended whose caller had gone: by its deadline, or because it dropped the call. The slot is free
+    /// again, or its worker is gone.
+    CallStopped {
+        /// Its tool.
+        tool: Arc<str>,
+        /// The worker that had it.
+        worker: WorkerName,
+        /// What has stopped it.
+        by: Rung,
+        /// Time since its caller had gone.
+        after: Duration,
     },
     /// A call was lost with its worker, and is given to another one.
     CallRetried {

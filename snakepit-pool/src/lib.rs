@@ -5,6 +5,8 @@
 //!
 //! - A worker never has more calls than it has slots. A slot is free only when its code has stopped, also after the
 //!   caller was answered.
+//! - Code that does not stop once nobody waits for it costs its worker: the only call of it at once, and one of several
+//!   after the others had their grace, with the next worker beside it.
 //! - One deadline covers queue and run. Nothing is dispatched at or after it.
 //! - A pool that cannot start refuses its calls at once and harms no other.
 //! - Workers are renewed by age, calls or memory without a failed call: the successor is ready first.

@@ -97,6 +97,8 @@ pub enum CallError {
     Aborted {
         /// Whether any of its code ran.
         started: bool,
+        /// What has stopped its code, where that is known.
+        stopped_by: Option<Rung>,
     },
     /// The worker was gone before the call was handed to it.
     #[error("the worker was gone before the call reached it")]
@@ -110,6 +112,23 @@ pub enum CallError {
     /// The worker died while it had the call.
     #[error("{0}")]
     Lost(Box<WorkerLost>),
+}
+
+/// What has stopped code whose caller had gone: the last that was tried before it ended, from the mildest to the
+/// roughest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Rung {
+    /// It was told, and looked; or it ended by itself in that time.
+    Cooperative,
+    /// The task that it ran as was cancelled.
+    Task,
+    /// An exception was set in its thread.
+    Exception,
+    /// A signal interrupted its thread, and the signal's handler raised.
+    Signal,
+    /// It has ended with its worker.
+    Kill,
 }
 
 /// A Python exception, as the worker saw it. Every text is bounded.
@@ -173,7 +192,7 @@ impl CallError {
             | Self::TooLarge { .. }
             | Self::NotSent
             | Self::Busy { .. } => Executed::No,
-            Self::Aborted { started } => {
+            Self::Aborted { started, .. } => {
                 if *started {
                     Executed::Maybe
                 } else {
@@ -214,6 +233,37 @@ impl fmt::Display for Listed<'_> {
                 write!(f, "{} and `{last}`", head.join(", "))
             }
         }
+    }
+}
+
+// === impl Rung ===
+
+impl Rung {
+    /// Every rung, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Cooperative,
+        Self::Task,
+        Self::Exception,
+        Self::Signal,
+        Self::Kill,
+    ];
+
+    /// As logs say it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cooperative => "it was told",
+            Self::Task => "its task was cancelled",
+            Self::Exception => "an exception was set in its thread",
+            Self::Signal => "its thread was interrupted by a signal",
+            Self::Kill => "its worker was killed or has died",
+        }
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -266,7 +316,11 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(sink) = self.sink.take() {
-            sink.completed(self.request, Err(CallError::Aborted { started: true }));
+            let aborted = CallError::Aborted {
+                started: true,
+                stopped_by: None,
+            };
+            sink.completed(self.request, Err(aborted));
         }
     }
 }

@@ -31,7 +31,7 @@ mod slots;
 mod worker;
 
 pub use call::{
-    Call, CallError, Completion, Completions, Executed, Outcome, PythonError, PythonFrame, Reply,
+    Call, CallError, Completion, Completions, Executed, Outcome, PythonError, PythonFrame, Reply, Rung,
 };
 pub use environment::{THREAD_CAPS, thread_caps};
 pub use error::{Exit, StartError, WorkerLost};

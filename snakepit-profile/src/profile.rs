@@ -69,9 +69,10 @@ pub trait WorkerProfile: Send + Sync + 'static {
             request,
             armed: true,
         };
-        let outcome = answered
-            .await
-            .unwrap_or(Err(CallError::Aborted { started: true }));
+        let outcome = answered.await.unwrap_or(Err(CallError::Aborted {
+            started: true,
+            stopped_by: None,
+        }));
         abort.armed = false;
         outcome
     }

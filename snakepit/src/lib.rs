@@ -59,7 +59,7 @@ pub use snakepit_pool::{
     WorkerHandle, WorkerState,
 };
 pub use snakepit_profile::{
-    CallError, Executed, Exit, PythonError, PythonFrame, StartError, Tool, WorkerFacts, WorkerLost,
+    CallError, Executed, Exit, PythonError, PythonFrame, Rung, StartError, Tool, WorkerFacts, WorkerLost,
     WorkerName,
 };
 pub use snakepit_pyenv as pyenv;

@@ -188,6 +188,7 @@ def _tool(name: str, function: Any, mark: Mark) -> Tool:
         signature=known.text,
         summary=_summary(function if mark.description is None else mark.description),
         idempotent=mark.idempotent,
+        interruptible=mark.interruptible,
         refusal=refusal,
     )
 

@@ -13,7 +13,7 @@ class Context:
     """The call that is running here."""
 
     @property
-    def request(self) -> int:
+    def request_id(self) -> int:
         """The request's number, unique within this worker."""
 
     @property
@@ -27,11 +27,37 @@ class Context:
     def remaining(self) -> float | None:
         """Seconds until the caller stops waiting, 0.0 where it has; ``None`` where it waits for ever."""
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for this call any more."""
+
     def check(self) -> None:
         """Raises ``Cancelled`` if nobody waits for this call any more."""
 
+    def shield(self) -> Shield:
+        """A block in which the call is not interrupted, although nobody waits for it any more.
+
+        What would have interrupted it raises ``Cancelled`` as the block ends. The pool's patience does not grow by it.
+        """
+
+@final
+class Shield:
+    """Within it, the running call is not interrupted."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, class_: object, error: object, traceback: object, /) -> None: ...
+
 def context() -> Context:
     """The running call. Raises ``RuntimeError`` outside one."""
+
+def interrupted(signal: int, frame: object, /) -> None:
+    """Handles the signal that interrupts the main thread: raises ``Cancelled`` where the running call is meant."""
+
+def cancel_by(cancel: Callable[[], object], /) -> None:
+    """Says how to cancel the task that the running call is. Outside a call it does nothing."""
+
+def was_interrupted() -> bool:
+    """Whether the running call was to be stopped by more than a word."""
 
 def forked() -> None:
     """Says that this process was forked off the worker."""
@@ -55,6 +81,7 @@ class Tool:
         signature: str = "",
         summary: str = "",
         idempotent: bool = False,
+        interruptible: bool = True,
         refusal: str | None = None,
     ) -> Tool: ...
     @property
@@ -65,6 +92,8 @@ class Tool:
     def summary(self) -> str: ...
     @property
     def idempotent(self) -> bool: ...
+    @property
+    def interruptible(self) -> bool: ...
     @property
     def refusal(self) -> str | None: ...
     def call(self, arguments: bytes, *, depth_max: int = 128) -> Any:
@@ -87,6 +116,8 @@ class Worker:
     def adapter_args(self) -> list[str]: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def interrupt_signal(self) -> int | None: ...
     def descriptors(self) -> list[int]: ...
     def connect(
         self,

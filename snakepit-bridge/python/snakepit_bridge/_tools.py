@@ -5,7 +5,7 @@ from __future__ import annotations
 # `typing` is for checkers only: a worker starts without it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, TypeVar, overload
+    from typing import Any, Callable, Literal, TypeVar, overload
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -15,12 +15,13 @@ MARK = "__snakepit_tool__"
 class Mark:
     """What ``tool`` leaves on a function."""
 
-    __slots__ = ("description", "idempotent", "name")
+    __slots__ = ("description", "idempotent", "interruptible", "name")
 
-    def __init__(self, name: str | None, description: str | None, idempotent: bool) -> None:
+    def __init__(self, name: str | None, description: str | None, idempotent: bool, interruptible: bool) -> None:
         self.name = name
         self.description = description
         self.idempotent = idempotent
+        self.interruptible = interruptible
 
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     def tool(function: Function, /) -> Function: ...
     @overload
     def tool(
-        *, name: str | None = None, description: str | None = None, idempotent: bool = False
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        idempotent: bool = False,
+        cancel: Literal["forced", "cooperative"] = "forced",
     ) -> Callable[[Function], Function]: ...
 
 
@@ -40,20 +45,30 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     idempotent: bool = False,
+    cancel: str = "forced",
     **unknown: object,
 ) -> Any:
     """Marks a function, or a method of an adapter class, as something callers may call.
 
     ``name`` is what callers call it, by default the function's own name; ``description`` is one line for people, by
     default the first line of its docstring. ``idempotent`` promises that running it twice does no harm, so that a call
-    may be tried again on another worker when its first worker died with it. The function itself is returned, unchanged.
+    may be tried again on another worker when its first worker died with it.
+
+    ``cancel`` says what may be done to code that nobody waits for any more. It is told first, by ``context()``. With
+    ``"forced"`` it is interrupted if it does not end by itself: its task is cancelled where it is a coroutine, then
+    ``Cancelled`` is raised in its thread, wherever that is. With ``"cooperative"`` it is only told. Either way a worker
+    whose code does not end is killed.
+
+    The function itself is returned, unchanged.
     """
     if unknown:
         names = ", ".join(unknown)
-        raise TypeError(f"@tool takes name, description and idempotent, not {names}")
+        raise TypeError(f"@tool takes name, description, idempotent and cancel, not {names}")
     if not isinstance(idempotent, bool):
         raise TypeError(f"@tool: idempotent is True or False, not {idempotent!r}")
-    mark = Mark(name, description, idempotent)
+    if cancel not in ("forced", "cooperative"):
+        raise ValueError(f"@tool: cancel is 'forced' or 'cooperative', not {cancel!r}")
+    mark = Mark(name, description, idempotent, cancel == "forced")
     if function is None:
         return lambda decorated: _marked(decorated, mark)
     return _marked(function, mark)

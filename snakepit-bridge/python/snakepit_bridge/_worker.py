@@ -48,6 +48,9 @@ def main() -> None:
 def _prepare(worker: _native.Worker) -> None:
     # The terminal's Ctrl-C is the host's to answer.
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    if worker.interrupt_signal is not None:
+        # Ends code that blocks the main thread, once nobody waits for it.
+        _signal.signal(worker.interrupt_signal, _native.interrupted)
     for stream in (sys.stdout, sys.stderr):
         # Line by line, so that the last words before a crash arrive; and a character that the locale cannot write must
         # not fail a call.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snakepit_profile::{
-    CallError, LaunchSpec, Outcome, PythonError, PythonFrame, Reply, StartError, Tool, WorkerFacts,
+    CallError, LaunchSpec, Outcome, PythonError, PythonFrame, Reply, Rung, StartError, Tool, WorkerFacts,
 };
 
 use crate::proto::{self, Completed, Hello, StartFailed, completed, start_failed::Stage};
@@ -64,8 +64,19 @@ pub(super) fn outcome(tool: &Arc<str>, completed: Completed) -> Option<Outcome> 
         }),
         completed::Outcome::Aborted(aborted) => Err(CallError::Aborted {
             started: aborted.started,
+            stopped_by: rung(aborted.stopped_by()),
         }),
     })
+}
+
+fn rung(rung: proto::Rung) -> Option<Rung> {
+    match rung {
+        proto::Rung::Unspecified => None,
+        proto::Rung::Cooperative => Some(Rung::Cooperative),
+        proto::Rung::Task => Some(Rung::Task),
+        proto::Rung::Exception => Some(Rung::Exception),
+        proto::Rung::Signal => Some(Rung::Signal),
+    }
 }
 
 /// Why a worker says that it cannot start.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::task::AbortHandle;
 
 /// One call to run. Whoever takes it owes the host one [`complete`](crate::worker::WorkerEnd::complete).
 #[derive(Debug)]
@@ -51,8 +52,16 @@ pub(crate) struct Calls {
 struct State {
     waiting: VecDeque<IncomingCall>,
     /// Every call that is not completed, waiting ones included.
-    open: HashMap<u64, AbortFlag>,
+    open: HashMap<u64, OpenCall>,
     ended: bool,
+}
+
+/// A call that is not completed.
+#[derive(Debug)]
+struct OpenCall {
+    abort: AbortFlag,
+    /// The task that tries to stop its code. It ends with the call.
+    stopping: Option<AbortHandle>,
 }
 
 /// The host dispatched what it must not.
@@ -69,8 +78,10 @@ pub(crate) enum Unexpected {
 pub(crate) enum AbortOutcome {
     /// Nobody had taken the call; it is gone and must be answered as never started.
     Unstarted,
-    /// Its code runs and has been told, or it has ended already.
+    /// Its code runs and has been told.
     Told,
+    /// It has ended already.
+    Ended,
 }
 
 impl AbortFlag {
@@ -103,7 +114,11 @@ impl Calls {
         if state.open.len() >= self.slots {
             return Err(Unexpected::TooMany);
         }
-        state.open.insert(call.request, call.abort.clone());
+        let open = OpenCall {
+            abort: call.abort.clone(),
+            stopping: None,
+        };
+        state.open.insert(call.request, open);
         state.waiting.push_back(call);
         drop(state);
         self.arrived.notify_one();
@@ -127,16 +142,23 @@ impl Calls {
     /// The caller of `request` has gone.
     pub(crate) fn abort(&self, request: u64) -> AbortOutcome {
         let mut state = self.lock();
-        if let Some(flag) = state.open.get(&request) {
-            flag.set();
-        }
+        let running = state.open.get(&request).map(|call| call.abort.set());
         match state.waiting.iter().position(|call| call.request == request) {
             Some(index) => {
                 state.waiting.remove(index);
                 state.open.remove(&request);
                 AbortOutcome::Unstarted
             }
-            None => AbortOutcome::Told,
+            None if running.is_some() => AbortOutcome::Told,
+            None => AbortOutcome::Ended,
+        }
+    }
+
+    /// Keeps the task that tries to stop the code of `request`, for as long as that runs.
+    pub(crate) fn stop_with(&self, request: u64, task: AbortHandle) {
+        match self.lock().open.get_mut(&request) {
+            Some(call) => call.stopping = Some(task),
+            None => task.abort(),
         }
     }
 
@@ -155,7 +177,7 @@ impl Calls {
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         state.waiting.clear();
-        state.open.drain().for_each(|(_, flag)| flag.set());
+        state.open.drain().for_each(|(_, call)| call.abort.set());
         state.ended = true;
         drop(state);
         self.arrived.notify_all();
@@ -164,6 +186,16 @@ impl Calls {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock can panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl OpenCall ===
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if let Some(task) = self.stopping.take() {
+            task.abort();
+        }
     }
 }
 
@@ -220,7 +252,7 @@ mod tests {
         assert!(running.abort.is_set());
         assert_eq!(
             calls.abort(99),
-            AbortOutcome::Told,
+            AbortOutcome::Ended,
             "an abort that comes too late is ignored"
         );
     }

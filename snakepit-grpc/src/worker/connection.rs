@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use crate::proto::{
 use crate::window::{FRAME, WINDOW, decode_max};
 use crate::worker::calls::{AbortFlag, AbortOutcome, Calls, IncomingCall};
 use crate::worker::error::ConnectError;
+use crate::worker::ladder::{self, Stopper};
 use crate::worker::lifeline::{Lifeline, end_process};
 use crate::worker::socket::Socket;
 
@@ -30,6 +31,7 @@ use crate::worker::socket::Socket;
 pub(super) struct Shared {
     pub(super) calls: Calls,
     pub(super) message_max: u64,
+    pub(super) stopper: OnceLock<Arc<dyn Stopper>>,
     outbox: Arc<Outbox<WorkerMessage>>,
     closing: AtomicBool,
     closed: Notify,
@@ -56,6 +58,7 @@ pub(super) fn start(
     let shared = Arc::new(Shared {
         calls: Calls::new(slots),
         message_max: boot.message_max,
+        stopper: OnceLock::new(),
         outbox,
         closing: AtomicBool::new(false),
         closed: Notify::new(),
@@ -260,9 +263,7 @@ impl Shared {
                     .map_err(|unexpected| format!("dispatch of request {request}: {unexpected:?}"))?;
             }
             host_message::Body::Abort(abort) => {
-                if self.calls.abort(abort.request) == AbortOutcome::Unstarted {
-                    self.send(never_started(abort.request).into());
-                }
+                self.abort(abort.request);
             }
             host_message::Body::Ping(ping) => {
                 let _ = self
@@ -273,6 +274,19 @@ impl Shared {
             host_message::Body::Welcome(_) => return Err("a second `Welcome`".to_owned()),
         }
         Ok(())
+    }
+
+    fn abort(&self, request: u64) {
+        match self.calls.abort(request) {
+            AbortOutcome::Unstarted => self.send(never_started(request).into()),
+            AbortOutcome::Told => {
+                if let Some(stopper) = self.stopper.get() {
+                    let task = tokio::spawn(ladder::climb(Arc::clone(stopper), request));
+                    self.calls.stop_with(request, task.abort_handle());
+                }
+            }
+            AbortOutcome::Ended => {}
+        }
     }
 }
 
@@ -293,7 +307,7 @@ fn incoming(dispatch: Dispatch) -> IncomingCall {
 fn never_started(request: u64) -> Completed {
     Completed {
         request,
-        outcome: Some(completed::Outcome::Aborted(Aborted { started: false })),
+        outcome: Some(completed::Outcome::Aborted(Aborted::default())),
         ..Completed::default()
     }
 }

@@ -15,6 +15,7 @@ use crate::window::HANDSHAKE_MAX;
 use crate::worker::calls::Next;
 use crate::worker::connection::{self, Shared};
 use crate::worker::error::ConnectError;
+use crate::worker::ladder::Stopper;
 
 /// A worker's connection to its host.
 ///
@@ -56,6 +57,12 @@ impl WorkerEnd {
             shared,
             thread: Mutex::new(Some(thread)),
         })
+    }
+
+    /// Gives the rungs above [`Rung::Cooperative`](crate::proto::Rung::Cooperative) to `stopper`: without one, code whose
+    /// caller has gone is only told. To be said once, before [`ready`](Self::ready); what comes later is ignored.
+    pub fn stop_with(&self, stopper: Arc<dyn Stopper>) {
+        let _ = self.shared.stopper.set(stopper);
     }
 
     /// Says that calls may come.

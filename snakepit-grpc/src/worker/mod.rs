@@ -34,6 +34,7 @@ mod calls;
 mod connection;
 mod end;
 mod error;
+mod ladder;
 mod lifeline;
 mod socket;
 
@@ -41,3 +42,4 @@ pub use boot::{BOOT_MAX, read_boot};
 pub use calls::{AbortFlag, IncomingCall, Next};
 pub use end::WorkerEnd;
 pub use error::{BootError, ConnectError};
+pub use ladder::{Stop, Stopper};

@@ -9,6 +9,14 @@ use crate::call::{Answer, Receipt};
 use crate::core::{Canary, Service, Verdict};
 use crate::error::PoolError;
 
+/// How a call ends whose worker has not said how.
+fn ended_unreported() -> CallError {
+    CallError::Aborted {
+        started: true,
+        stopped_by: None,
+    }
+}
+
 impl Book {
     pub(super) fn answer(
         &mut self,
@@ -26,6 +34,9 @@ impl Book {
             caller, call, loss, ..
         } = waiter;
         let tool = Arc::clone(&call.tool);
+        if matches!(verdict, Verdict::DeadlineExceeded { dispatched: true, .. }) {
+            self.expired = Some((request, Arc::clone(&tool)));
+        }
         let result = self.conclude(verdict, evidence, loss, &tool);
         // Its arguments may be somebody else's, whose code runs when they are dropped.
         after.discarded_calls.push(call);
@@ -57,7 +68,7 @@ impl Book {
                     loss.unwrap_or(error).into()
                 }
                 Evidence::Outcome(Err(error)) => error.into(),
-                Evidence::None | Evidence::Exit(..) => CallError::Aborted { started: true }.into(),
+                Evidence::None | Evidence::Exit(..) => ended_unreported().into(),
             },
             (Verdict::WorkerLost(service), _) => self.loss(service.worker, evidence).into(),
             (Verdict::Poisoned { service, workers }, _) => PoolError::Poisoned {
@@ -118,7 +129,7 @@ impl Book {
         }
         match std::mem::replace(evidence, Evidence::None) {
             Evidence::Outcome(Err(error)) => error,
-            _ => CallError::Aborted { started: true },
+            _ => ended_unreported(),
         }
     }
 }

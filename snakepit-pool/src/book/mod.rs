@@ -42,6 +42,10 @@ pub(crate) struct Book {
     actions: Vec<Action>,
     /// By [`place_of`] their request: no two live requests share a place.
     waiters: Vec<Option<Waiter>>,
+    /// Tools of calls whose caller has gone and whose code may still run.
+    stopping: BTreeMap<RequestId, Arc<str>>,
+    /// Whose deadline was answered last, in this step: its worker may be told next.
+    expired: Option<(RequestId, Arc<str>)>,
     /// Tools that say of themselves that running them twice does no harm, according to the newest worker.
     idempotent: BTreeSet<String>,
     /// Who the workers' calls report to.
@@ -92,6 +96,8 @@ impl Book {
             pool,
             actions: Vec::new(),
             waiters: Vec::new(),
+            stopping: BTreeMap::new(),
+            expired: None,
             idempotent: BTreeSet::new(),
             desk,
             journal,
@@ -138,7 +144,7 @@ impl Book {
                 }
                 Action::Dispatch { request, worker } => self.dispatch(now, request, worker, after),
                 Action::Answer { request, verdict } => self.answer(request, verdict, &mut evidence, after),
-                Action::Abort { request, worker } => self.roster.ask(worker, |it| it.abort(request)),
+                Action::Abort { request, worker } => self.abort(request, worker),
                 Action::Spawn { worker } => {
                     let sink = Arc::new(Desk::new(Weak::clone(&self.desk), worker));
                     self.roster.add(worker, sink as Arc<dyn Completions>);
@@ -187,6 +193,18 @@ impl Book {
             #[cfg(test)]
             self.look(Some(event), from);
         }
+    }
+
+    /// Its caller is forgotten in the same step, so that this is the last time its tool is known.
+    fn abort(&mut self, request: RequestId, worker: WorkerId) {
+        let waiter = self.waiters.get(place_of(request)).and_then(Option::as_ref);
+        let waiting = waiter.filter(|waiter| waiter.request == request);
+        let answered = self.expired.take_if(|(expired, _)| *expired == request);
+        let tool = waiting.map(|waiter| Arc::clone(&waiter.call.tool));
+        if let Some(tool) = tool.or(answered.map(|(_, tool)| tool)) {
+            self.stopping.insert(request, tool);
+        }
+        self.roster.ask(worker, |it| it.abort(request));
     }
 
     fn kill(&mut self, worker: WorkerId, reason: KillReason) {

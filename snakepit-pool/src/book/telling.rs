@@ -1,11 +1,28 @@
 //! What subscribers are told.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use snakepit_profile::{CallError, Executed, RequestId, Rung, WorkerId};
 
 use super::{Aftermath, Book, Evidence};
 use crate::core::{Notice, Verdict, place_of};
 use crate::error::ErrorKind;
 use crate::events::{EventJournal, PoolEvent, PoolEventKind};
+
+/// What has stopped code whose caller had gone; `None` where it never began.
+fn stopped_by(evidence: &Evidence<'_>) -> Option<Rung> {
+    match evidence {
+        Evidence::Outcome(Err(CallError::Aborted { stopped_by, started })) if *started => {
+            Some(stopped_by.unwrap_or(Rung::Cooperative))
+        }
+        Evidence::Exit(..) | Evidence::Outcome(Err(CallError::Lost(_))) => Some(Rung::Kill),
+        Evidence::Outcome(Err(error)) if error.executed() == Executed::No => None,
+        // It had ended by itself before it could be told.
+        Evidence::Outcome(_) => Some(Rung::Cooperative),
+        Evidence::None => None,
+    }
+}
 
 impl Book {
     pub(crate) fn tell(&self, kind: impl FnOnce(&Self) -> PoolEventKind) {
@@ -43,6 +60,18 @@ impl Book {
                 let before = self.roster.get(recycled.worker).and_then(|it| it.memory);
                 after.recycled.push((recycled, before));
             }
+            Notice::Quarantined { worker } => {
+                let pid = self.roster.get(worker).map_or(0, |occupant| occupant.pid);
+                self.tell(|book| PoolEventKind::WorkerQuarantined {
+                    worker: book.worker_name(worker),
+                    pid,
+                });
+            }
+            Notice::Stopped {
+                request,
+                worker,
+                after,
+            } => self.tell_of_stop(request, worker, after, evidence),
             Notice::Retried {
                 request,
                 lost_with,
@@ -74,6 +103,25 @@ impl Book {
             }
             Notice::CircuitOpened => self.tell(|_| PoolEventKind::CircuitOpened),
             Notice::CircuitClosed => self.tell(|_| PoolEventKind::CircuitClosed),
+        }
+    }
+
+    /// The code of a call has ended that nobody waited for.
+    fn tell_of_stop(
+        &mut self,
+        request: RequestId,
+        worker: WorkerId,
+        after: Duration,
+        evidence: &Evidence<'_>,
+    ) {
+        let tool = self.stopping.remove(&request);
+        if let (Some(tool), Some(by)) = (tool, stopped_by(evidence)) {
+            self.tell(|book| PoolEventKind::CallStopped {
+                tool,
+                worker: book.worker_name(worker),
+                by,
+                after,
+            });
         }
     }
 

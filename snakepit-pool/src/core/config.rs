@@ -87,6 +87,9 @@ impl CoreConfig {
     pub const PERMANENT_ATTEMPTS: u32 = 3;
     /// Workers that may die under one request. It is given to no other.
     pub const POISONOUS: u32 = 2;
+    /// Longest time that code may take to stop once nobody waits for it: every way in which a worker tries to stop it has
+    /// had its turn by then, with a margin for a busy machine. Beyond it the code costs its worker.
+    pub const LINGER_MAX: Duration = Duration::from_millis(1500);
     /// Samples in a row that a worker's memory must be too much.
     pub const HEAVY_SAMPLES: u32 = 3;
     /// How much later than it came a request of normal priority is served, as if it had come then; one of low priority

@@ -266,6 +266,8 @@ pub enum KillReason {
     NotNeeded,
     /// It took no more calls.
     Severed,
+    /// Its code did not stop within [`CoreConfig::LINGER_MAX`](super::CoreConfig::LINGER_MAX).
+    Hung,
     /// Nobody can use its pool any more.
     Abandoned,
 }
@@ -279,6 +281,7 @@ impl KillReason {
             Self::GraceOver => "it did not stop within its grace",
             Self::NotNeeded => "it was still starting when it was no longer needed",
             Self::Severed => "it took no more calls",
+            Self::Hung => "its code did not stop when it was told to",
             Self::Abandoned => "the host dropped its pool",
         }
     }

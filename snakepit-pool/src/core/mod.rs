@@ -13,6 +13,7 @@ mod canary;
 mod check;
 mod config;
 mod event;
+mod hung;
 mod lanes;
 mod lifecycle;
 mod list;

@@ -27,6 +27,21 @@ pub enum Notice {
         /// How long it rests.
         pause: Duration,
     },
+    /// A worker takes nothing new, because a call of it did not stop when it was told to. It is killed once its other calls
+    /// have ended, or have had their time.
+    Quarantined {
+        /// Which worker.
+        worker: WorkerId,
+    },
+    /// A request's slot is free again: its caller had gone, and its code has ended since, or never began.
+    Stopped {
+        /// Which request.
+        request: RequestId,
+        /// The worker that had it.
+        worker: WorkerId,
+        /// Time since its caller had gone.
+        after: Duration,
+    },
     /// The queue is full. Said again only after it was half empty.
     Saturated {
         /// How many wait.

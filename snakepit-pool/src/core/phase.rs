@@ -180,7 +180,9 @@ impl Core {
         let goes = self.winding_down || seat.state == WorkerState::Retiring;
         let serves = matches!(seat.state, WorkerState::Ready | WorkerState::Retiring);
         let busy = serves && (seat.running() > 0 || !seat.lanes.is_empty()) && !self.patience_over;
-        if goes && !busy {
+        if goes && !busy && serves && seat.quarantined {
+            self.condemn(number, KillReason::Hung, actions);
+        } else if goes && !busy {
             self.dismiss(number, actions);
         }
     }

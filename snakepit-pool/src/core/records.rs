@@ -51,8 +51,8 @@ pub(super) struct Lease {
     pub(super) worker: WorkerId,
     pub(super) seat: u32,
     pub(super) since: Moment,
-    /// The caller has gone or has been answered. The slot is taken all the same.
-    pub(super) lingers: bool,
+    /// Since when the caller has gone or has been answered. The slot is taken all the same.
+    pub(super) lingers_since: Option<Moment>,
     /// Dropped with the lease: that, and only that, frees the slot.
     _permit: SlotPermit,
 }
@@ -105,8 +105,13 @@ impl Lease {
             worker,
             seat,
             since,
-            lingers: false,
+            lingers_since: None,
             _permit: permit,
         }
+    }
+
+    /// Nobody waits for it.
+    pub(super) fn lingers(&self) -> bool {
+        self.lingers_since.is_some()
     }
 }

@@ -7,12 +7,13 @@ use snakepit_profile::{RequestId, WorkerId};
 use super::breaker::{Admission, BreakerChange};
 use super::canary::Canary;
 use super::event::{Action, End, Service, Terms, Verdict};
+use super::lifecycle::WorkerState;
 use super::list::Links;
 use super::notice::Notice;
-use super::records::{PLACES, Progress, Queue, Request, place_of};
+use super::records::{Lease, PLACES, Progress, Queue, Request, place_of};
 use super::routing::Place;
 use super::timers::Timer;
-use super::{Core, Phase};
+use super::{Core, CoreConfig, Phase};
 
 impl Core {
     pub(super) fn submit(&mut self, id: RequestId, terms: Terms, actions: &mut Vec<Action>) {
@@ -144,6 +145,7 @@ impl Core {
             End::NotSent => self.note_not_sent(key, worker),
             End::Served | End::Lost => self.note_served(key, worker),
         }
+        let stopped = self.stopped(key);
         let (seat, service) = self.release(key);
         if end != End::Served {
             // Nothing more goes to that worker, least of all this request again.
@@ -162,6 +164,7 @@ impl Core {
             (End::NotSent, Some(service)) => self.give_back(key, Verdict::Reported(service), actions),
             (_, None) => self.forget(key),
         }
+        actions.extend(stopped.map(Action::Note));
         if end == End::Served {
             self.count_finished(seat, actions);
         }
@@ -188,9 +191,25 @@ impl Core {
         };
         let seat = self.seats.get_mut(lease.seat);
         seat.leases.remove(&mut self.requests, key);
-        seat.lingering -= u32::from(lease.lingers);
+        seat.lingering -= u32::from(lease.lingers());
+        if seat.lingering == 0 && std::mem::take(&mut seat.quarantined) && seat.state == WorkerState::Retiring
+        {
+            // It has stopped after all: what else runs there may take its time.
+            self.timers.clear(Timer::Seat(lease.seat));
+        }
         self.timers.clear(Timer::Request(key));
-        (lease.seat, (!lease.lingers).then_some(service))
+        (lease.seat, (!lease.lingers()).then_some(service))
+    }
+
+    /// What is told of a request that ends now and whose caller had gone before.
+    pub(super) fn stopped(&self, key: u32) -> Option<Notice> {
+        let request = &self.requests[key as usize];
+        let lease = request.lease()?;
+        Some(Notice::Stopped {
+            request: request.id,
+            worker: lease.worker,
+            after: self.now.since(lease.lingers_since?),
+        })
     }
 
     /// Tells the breaker how a request went, while its caller waits.
@@ -209,20 +228,23 @@ impl Core {
         }
     }
 
-    /// The caller of a running request no longer waits: its code is asked to stop, and keeps its slot until it has.
+    /// The caller of a running request no longer waits: its code is asked to stop, and keeps its slot until it has. It has
+    /// a while for that.
     /// False where nobody has waited anyway.
     fn let_linger(&mut self, key: u32, actions: &mut Vec<Action>) -> bool {
+        let now = self.now;
         let request = &mut self.requests[key as usize];
         let id = request.id;
         let (worker, seat) = match &mut request.progress {
-            Progress::Leased(lease) if !lease.lingers => {
-                lease.lingers = true;
+            Progress::Leased(lease) if !lease.lingers() => {
+                lease.lingers_since = Some(now);
                 (lease.worker, lease.seat)
             }
             _ => return false,
         };
         self.seats.get_mut(seat).lingering += 1;
-        self.timers.clear(Timer::Request(key));
+        let end = now.after(CoreConfig::LINGER_MAX);
+        self.timers.set(Timer::Request(key), end);
         actions.push(Action::Abort { request: id, worker });
         self.relieve(seat, actions);
         true
@@ -274,6 +296,7 @@ impl Core {
                 self.resting.remove(&mut self.requests, key);
                 self.dismiss_request(key, verdict, actions);
             }
+            Progress::Leased(Lease { seat, .. }) if self.lingers(key) => self.overstayed(seat, actions),
             Progress::Leased(_) => {
                 self.counters.answered += 1;
                 let verdict = self.too_late(key);
@@ -344,9 +367,7 @@ impl Core {
     }
 
     fn lingers(&self, key: u32) -> bool {
-        self.requests[key as usize]
-            .lease()
-            .is_some_and(|lease| lease.lingers)
+        self.requests[key as usize].lease().is_some_and(Lease::lingers)
     }
 
     /// Where a live request is kept.

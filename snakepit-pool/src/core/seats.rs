@@ -37,6 +37,8 @@ pub(super) struct Seat {
     pub(super) due: Option<RecycleReason>,
     /// When the present worker was told to finish although it was well. Its end is no failure.
     pub(super) retired_at: Option<Moment>,
+    /// The present worker was given up for code that does not stop: it has `grace` to finish its other calls.
+    pub(super) quarantined: bool,
     /// When the present worker is killed, once it was asked to stop.
     pub(super) grace_ends: Moment,
     /// In the level of its load, where it is ready and has a free slot.
@@ -125,6 +127,7 @@ impl Seat {
             heavy: 0,
             due: None,
             retired_at: None,
+            quarantined: false,
             grace_ends: Moment::NEVER,
             links: Links::ALONE,
             level: NONE,
@@ -140,6 +143,7 @@ impl Seat {
         self.heavy = 0;
         self.due = None;
         self.retired_at = None;
+        self.quarantined = false;
     }
 
     /// Leases whose caller waits.

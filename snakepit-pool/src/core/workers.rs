@@ -120,6 +120,7 @@ impl Core {
         }
         while let Some(key) = self.seats.get(seat).leases.first() {
             self.note_served(key, worker);
+            actions.extend(self.stopped(key).map(Action::Note));
             match self.release(key) {
                 (_, Some(service)) => self.lose(key, service, Verdict::WorkerLost(service), actions),
                 (_, None) => self.forget(key),
@@ -200,9 +201,9 @@ impl Core {
                 let reason = KillReason::GraceOver;
                 actions.push(Action::Kill { worker, reason });
             }
+            WorkerState::Retiring => self.condemn(number, KillReason::Hung, actions),
             WorkerState::Waiting
             | WorkerState::Unwanted
-            | WorkerState::Retiring
             | WorkerState::Dying
             | WorkerState::Parked
             | WorkerState::Vacant => {}

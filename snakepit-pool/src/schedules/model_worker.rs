@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use shuttle::future::block_on;
 use snakepit_config::{PoolName, ProfileKind};
 use snakepit_profile::{
-    Call, CallError, Completion, Exit, ExitReport, Health, Outcome, Reply, RequestId, StartError, Worker,
-    WorkerEvents, WorkerFacts, WorkerId, WorkerLost, WorkerName, WorkerProfile,
+    Call, CallError, Completion, Exit, ExitReport, Health, Outcome, Reply, RequestId, Rung, StartError,
+    Worker, WorkerEvents, WorkerFacts, WorkerId, WorkerLost, WorkerName, WorkerProfile,
 };
 use tokio::sync::Notify;
 
@@ -152,7 +152,13 @@ impl ModelWorker {
                 Some(Order::Run(_, completion)) => self.end(completion, Ok(reply())),
                 Some(Order::Abort(request)) => {
                     if let Some(completion) = held.remove(&request) {
-                        self.end(completion, Err(CallError::Aborted { started: true }));
+                        self.end(
+                            completion,
+                            Err(CallError::Aborted {
+                                started: true,
+                                stopped_by: Some(Rung::Cooperative),
+                            }),
+                        );
                     }
                 }
                 Some(Order::Drain) => draining = true,

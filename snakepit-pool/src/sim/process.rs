@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use snakepit_profile::{CallError, Completion, Exit, Outcome, RequestId};
+use snakepit_profile::{CallError, Completion, Exit, Outcome, RequestId, Rung};
 
 use super::behaviour::Behaviour;
 use super::record::Misuse;
@@ -248,7 +248,10 @@ impl Process {
             Order::Start(request) => self.start(request, now),
             Order::Abort(request) => {
                 let heeds = self.running.get(&request)?.behaviour.heeds_aborts();
-                let aborted = Err(CallError::Aborted { started: true });
+                let aborted = Err(CallError::Aborted {
+                    started: true,
+                    stopped_by: Some(Rung::Cooperative),
+                });
                 heeds.then(|| self.complete(request, Some(aborted))).flatten()
             }
             Order::Drain => {

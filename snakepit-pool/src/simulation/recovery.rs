@@ -88,8 +88,12 @@ impl Play {
         };
         let idle = stats.load == 0 && stats.queued == 0;
         let size = self.sizes[number];
-        // Where workers are renewed all the time, one may always be missing.
-        let enough = if layout.renews() { layout.floor(size) } else { size };
+        // Where workers are renewed all the time, one may always be missing; but one must have come for a pool to be whole.
+        let enough = if layout.renews() {
+            layout.floor(size).max(1)
+        } else {
+            size
+        };
         let full = stats.ready >= enough && stats.ready <= size + layout.settings.surge_max;
         idle && if phase == Phase::Open {
             full && !stats.degraded

@@ -24,6 +24,8 @@ struct Memory {
     homes: BTreeMap<SessionId, Vec<Option<WorkerId>>>,
     /// Workers that retired after the last step.
     retiring: BTreeSet<WorkerId>,
+    /// Requests that were to stop, and where their code runs.
+    stopping: BTreeMap<RequestId, WorkerId>,
 }
 
 /// A request of a session.
@@ -95,6 +97,7 @@ pub(super) fn watch(world: &Arc<World>, number: usize, pool: &Pool) {
         answers_once(&world, &mut memory.open, event, actions);
         keeps_sessions_at_home(&world, &mut memory, core, event, actions);
         keeps_the_floor(&world, number, core, event, actions);
+        gives_up_nobody_in_vain(&world, &mut memory.stopping, event, actions);
     }));
 }
 
@@ -158,6 +161,39 @@ fn keeps_sessions_at_home(
         }
     }
     memory.retiring = retiring;
+}
+
+/// A worker is given up for code that runs in it, and that nobody waits for.
+fn gives_up_nobody_in_vain(
+    world: &World,
+    stopping: &mut BTreeMap<RequestId, WorkerId>,
+    event: Option<Event>,
+    actions: &[Action],
+) {
+    match event {
+        Some(Event::Completed { request, worker, .. }) if stopping.get(&request) == Some(&worker) => {
+            stopping.remove(&request);
+        }
+        Some(Event::Exited { worker, .. }) => stopping.retain(|_, on| *on != worker),
+        _ => {}
+    }
+    for action in actions {
+        match *action {
+            Action::Abort { request, worker } => {
+                stopping.insert(request, worker);
+            }
+            Action::Kill {
+                worker,
+                reason: KillReason::Hung,
+            }
+            | Action::Note(Notice::Quarantined { worker }) => world.demand(
+                stopping.values().any(|on| *on == worker),
+                "a worker is given up for code that does not stop",
+                || format!("{worker:?} had none: {stopping:?}"),
+            ),
+            _ => {}
+        }
+    }
 }
 
 /// Renewal alone never takes the ready workers below the floor. In a step that loses workers for another reason this

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use snakepit_grpc::proto::completed::Outcome;
 use snakepit_grpc::proto::{
-    Aborted, Boot, Completed, Hello, Interpreter, PythonError, Tool, UnknownTool, Unsendable,
+    Aborted, Boot, Completed, Hello, Interpreter, PythonError, Rung, Tool, UnknownTool, Unsendable,
 };
 use snakepit_grpc::values::{self, Limits};
 use snakepit_grpc::worker::{AbortFlag, IncomingCall, Next, WorkerEnd, read_boot};
@@ -219,7 +219,10 @@ impl Tools<'_> {
     fn wait_until(&self, end: Option<Instant>, abort: Option<&AbortFlag>) -> Outcome {
         loop {
             if abort.is_some_and(AbortFlag::is_set) {
-                return Outcome::Aborted(Aborted { started: true });
+                return Outcome::Aborted(Aborted {
+                    started: true,
+                    stopped_by: Rung::Cooperative.into(),
+                });
             }
             let left = end.map_or(CHECK, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {

@@ -60,6 +60,10 @@ const CLAUSES: &[Clause] = &[
         workers::winds_down,
     ),
     (
+        "code that does not stop costs its worker",
+        workers::hung_code_costs_its_worker,
+    ),
+    (
         "every slot has its seat, and every other seat its role",
         workers::seats_belong,
     ),

@@ -96,7 +96,7 @@ fn due(request: &Request) -> Moment {
     match &request.progress {
         Progress::Queued { expires, .. } => deadline.min(*expires),
         Progress::Resting { until } => deadline.min(*until),
-        Progress::Leased(lease) if lease.lingers => Moment::NEVER,
+        Progress::Leased(lease) if lease.lingers() => Moment::NEVER,
         Progress::Leased(_) => deadline,
     }
 }

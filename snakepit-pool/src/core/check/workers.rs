@@ -2,10 +2,10 @@
 
 use super::ensure;
 use crate::core::lifecycle::WorkerState;
-use crate::core::records::Progress;
+use crate::core::records::Lease;
 use crate::core::seats::{Role, Seat};
 use crate::core::timers::Timer;
-use crate::core::{Core, Phase};
+use crate::core::{Core, CoreConfig, Phase};
 
 pub(super) fn load_within_capacity(core: &Core) -> Result<(), String> {
     core.seats.all.iter().try_for_each(|seat| {
@@ -25,7 +25,7 @@ pub(super) fn leases_are_live(core: &Core) -> Result<(), String> {
             let Some(lease) = request.lease() else {
                 return Err(format!("{} is queued and leased", request.id));
             };
-            lingering += u32::from(lease.lingers);
+            lingering += u32::from(lease.lingers());
             let here = lease.worker == seat.id && lease.seat == number;
             ensure(here && seat.state.has_process(), || {
                 format!(
@@ -181,10 +181,41 @@ fn is_timed(core: &Core, seat: &Seat) -> bool {
         WorkerState::Launching | WorkerState::Starting | WorkerState::Stopping | WorkerState::BackingOff => {
             true
         }
+        WorkerState::Retiring => seat.quarantined,
         // Once its age was noticed it has none any more.
         WorkerState::Ready => core.config.recycling.ttl.is_some(),
         _ => false,
     }
+}
+
+/// Nobody has waited for it for so long that its worker must pay for it.
+fn overstays(core: &Core, lease: &Lease) -> bool {
+    let end = lease
+        .lingers_since
+        .map(|since| since.after(CoreConfig::LINGER_MAX));
+    end.is_some_and(|end| end <= core.now)
+}
+
+pub(super) fn hung_code_costs_its_worker(core: &Core) -> Result<(), String> {
+    for (_, request) in &core.requests {
+        let Some(lease) = request.lease().filter(|lease| overstays(core, lease)) else {
+            continue;
+        };
+        let seat = core.seats.get(lease.seat);
+        let goes = match seat.state {
+            WorkerState::Dying => true,
+            WorkerState::Stopping => core.config.capacity.get() > 1,
+            WorkerState::Retiring => seat.quarantined && (seat.running() > 0 || !seat.lanes.is_empty()),
+            _ => false,
+        };
+        ensure(goes, || {
+            format!(
+                "{} does not stop, and {} is {:?}",
+                request.id, seat.id, seat.state
+            )
+        })?;
+    }
+    Ok(())
 }
 
 pub(super) fn timers_belong(core: &Core) -> Result<(), String> {
@@ -193,7 +224,7 @@ pub(super) fn timers_belong(core: &Core) -> Result<(), String> {
     }
     let mut expected = 0;
     for (key, request) in &core.requests {
-        let waits = !matches!(&request.progress, Progress::Leased(lease) if lease.lingers);
+        let waits = !request.lease().is_some_and(|lease| overstays(core, lease));
         let key = u32::try_from(key).map_err(|_| "a place is out of range".to_owned())?;
         let set = core.timers.due(Timer::Request(key)).is_some();
         ensure(set == waits, || {

@@ -5,6 +5,7 @@ mod canaries;
 mod circuit;
 mod ending;
 mod findings;
+mod hung;
 mod model;
 mod others;
 mod priorities;

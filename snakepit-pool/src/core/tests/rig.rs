@@ -103,6 +103,8 @@ pub(super) struct Rig {
     given: BTreeMap<RequestId, WorkerId>,
     /// What was noted since the last [`Rig::notices`].
     notices: Vec<Notice>,
+    /// Code that has stopped since the last [`Rig::stopped`].
+    stopped: Vec<Notice>,
     /// Actions since the last [`Rig::take`].
     actions: Vec<Action>,
 }
@@ -115,6 +117,7 @@ impl Rig {
             now: Moment::ZERO.after(LONG),
             given: BTreeMap::new(),
             notices: Vec::new(),
+            stopped: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -144,6 +147,7 @@ impl Rig {
                 self.given.insert(request, worker);
             }
             match action {
+                Action::Note(stopped @ Notice::Stopped { .. }) => self.stopped.push(stopped),
                 Action::Note(notice) => self.notices.push(notice),
                 action => self.actions.push(action),
             }
@@ -151,7 +155,12 @@ impl Rig {
         self.check();
     }
 
-    /// What was worth telling since the last time.
+    /// Code that has ended since the last time, and that nobody waited for.
+    pub(super) fn stopped(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.stopped)
+    }
+
+    /// What else was worth telling since the last time.
     pub(super) fn notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }

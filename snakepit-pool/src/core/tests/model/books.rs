@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) seen: BTreeSet<WorkerId>,
     /// When it was dispatched last.
     pub(super) since: Moment,
+    /// Since when nobody has waited for it, until its end is told.
+    pub(super) lingers: Option<Moment>,
     /// Workers that died under it.
     pub(super) losses: u32,
 }
@@ -68,6 +70,8 @@ pub(super) struct Life {
     pub(super) ready: Option<Moment>,
     /// When it was decided that it gets nothing new.
     pub(super) retired: Option<Moment>,
+    /// When it was given up because a call of it did not stop.
+    pub(super) quarantined: Option<Moment>,
     pub(super) stopped: Option<Moment>,
     pub(super) terminated: bool,
     pub(super) severed: bool,
@@ -139,6 +143,7 @@ impl Entry {
             bound: None,
             seen: BTreeSet::new(),
             since: now,
+            lingers: None,
             losses: 0,
         }
     }
@@ -169,6 +174,7 @@ impl Life {
             launched: false,
             ready: None,
             retired: None,
+            quarantined: None,
             stopped: None,
             terminated: false,
             severed: false,

@@ -206,7 +206,12 @@ impl Model {
             Stage::Lingering(has_it) if has_it == worker => Stage::Ended,
             _ => return,
         };
+        let lingers = self
+            .entries
+            .values()
+            .any(|entry| entry.stage == Stage::Lingering(worker));
         let life = self.lives.get_mut(&worker).unwrap();
+        life.quarantined = life.quarantined.filter(|_| lingers);
         life.load -= 1;
         life.finished += u64::from(end == End::Served);
         life.dying |= end != End::Served;

@@ -86,7 +86,7 @@ impl Model {
             let owed = matches!(
                 entry.stage,
                 Stage::Arriving | Stage::Ending(..) | Stage::Unwanted(_)
-            );
+            ) || (entry.stage == Stage::Ended && entry.lingers.is_some());
             assert!(!owed, "{request} was forgotten: {entry:?}");
             assert!(
                 self.now < entry.due(),

@@ -178,6 +178,8 @@ impl Model {
                 assert_eq!(after, self.now.since(life.spawned));
             }
             Notice::Recycled(recycled) => self.recycled(&recycled),
+            Notice::Quarantined { worker } => self.quarantined(worker),
+            Notice::Stopped { request, after, .. } => self.has_stopped(request, after),
             Notice::Retried {
                 request,
                 lost_with,

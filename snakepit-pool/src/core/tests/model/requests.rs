@@ -61,9 +61,16 @@ impl Model {
     }
 
     pub(super) fn aborted(&mut self, request: RequestId, worker: WorkerId) {
-        let stage = &mut self.entries.get_mut(&request).unwrap().stage;
-        assert_eq!(*stage, Stage::Unwanted(worker), "an abort without a reason");
-        *stage = Stage::Lingering(worker);
+        let entry = self.entries.get_mut(&request).unwrap();
+        assert_eq!(entry.stage, Stage::Unwanted(worker), "an abort without a reason");
+        (entry.stage, entry.lingers) = (Stage::Lingering(worker), Some(self.now));
+    }
+
+    pub(super) fn has_stopped(&mut self, request: RequestId, after: Duration) {
+        let entry = self.entries.get_mut(&request).unwrap();
+        let since = entry.lingers.take();
+        assert_eq!(since.map(|since| self.now.since(since)), Some(after));
+        assert_eq!(entry.stage, Stage::Ended, "{request} has not stopped");
     }
 
     pub(super) fn retried(&mut self, request: RequestId, lost_with: WorkerId, attempt: u32, pause: Duration) {

@@ -3,8 +3,8 @@
 use snakepit_profile::WorkerId;
 
 use super::Model;
-use super::books::{Life, Stage};
-use crate::core::{Event, KillReason, Phase, RecycleReason, Recycled};
+use super::books::{Entry, Life, Stage};
+use crate::core::{CoreConfig, Event, KillReason, Moment, Phase, RecycleReason, Recycled};
 
 impl Model {
     /// Workers that the slot has had.
@@ -96,6 +96,7 @@ impl Model {
     }
 
     pub(super) fn killed(&mut self, worker: WorkerId, reason: KillReason) {
+        let hung = self.costs_its_worker(worker);
         let life = self.lives.get_mut(&worker).unwrap();
         assert!(
             life.launched && !life.ended && !life.dying,
@@ -109,12 +110,45 @@ impl Model {
             KillReason::GraceOver => life
                 .stopped
                 .is_some_and(|at| at.after(self.config.grace) <= self.now),
+            KillReason::Hung => hung,
             KillReason::NotNeeded => life.ready.is_none(),
             KillReason::Severed => self.cause == Some(Event::Severed { worker }),
             KillReason::Abandoned => self.cause == Some(Event::Abandoned),
         };
         assert!(right, "{worker} was killed because {}: {life:?}", reason.as_str());
         life.dying = true;
+    }
+
+    /// Whether a call on this worker lingers, and when the first of them must have stopped.
+    fn lingers(&self, worker: WorkerId) -> Option<Moment> {
+        let here = |entry: &&Entry| entry.stage == Stage::Lingering(worker);
+        let since = self.entries.values().filter(here).filter_map(|it| it.lingers);
+        since.min().map(|since| since.after(CoreConfig::LINGER_MAX))
+    }
+
+    /// Whether a worker may be killed for a call that does not stop.
+    fn costs_its_worker(&self, worker: WorkerId) -> bool {
+        let Some(end) = self.lingers(worker) else {
+            return false;
+        };
+        if self.config.capacity.get() == 1 {
+            return end <= self.now;
+        }
+        let waits = |entry: &Entry| entry.stage == Stage::Waiting && entry.bound == Some(worker);
+        let needs = |entry: &Entry| entry.stage == Stage::Running(worker) || waits(entry);
+        let idle = !self.entries.values().any(needs);
+        let patience = idle || self.until <= self.now;
+        let given_up = self.lives[&worker].quarantined;
+        given_up.is_some_and(|at| patience || at.after(self.config.grace) <= self.now)
+    }
+
+    pub(super) fn quarantined(&mut self, worker: WorkerId) {
+        let overdue = self.lingers(worker).is_some_and(|end| end <= self.now);
+        let life = self.lives.get_mut(&worker).unwrap();
+        let right = overdue && life.serves() && life.quarantined.is_none() && self.config.capacity.get() > 1;
+        assert!(right, "{worker} was given up: {life:?}");
+        life.quarantined = Some(self.now);
+        life.retired.get_or_insert(self.now);
     }
 
     pub(super) fn recycled(&mut self, recycled: &Recycled) {
