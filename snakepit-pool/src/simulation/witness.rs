@@ -170,13 +170,6 @@ fn gives_up_nobody_in_vain(
     event: Option<Event>,
     actions: &[Action],
 ) {
-    match event {
-        Some(Event::Completed { request, worker, .. }) if stopping.get(&request) == Some(&worker) => {
-            stopping.remove(&request);
-        }
-        Some(Event::Exited { worker, .. }) => stopping.retain(|_, on| *on != worker),
-        _ => {}
-    }
     for action in actions {
         match *action {
             Action::Abort { request, worker } => {
@@ -193,6 +186,14 @@ fn gives_up_nobody_in_vain(
             ),
             _ => {}
         }
+    }
+    // After the actions: what was due is done before the event is heard.
+    match event {
+        Some(Event::Completed { request, worker, .. }) if stopping.get(&request) == Some(&worker) => {
+            stopping.remove(&request);
+        }
+        Some(Event::Exited { worker, .. }) => stopping.retain(|_, on| *on != worker),
+        _ => {}
     }
 }
 
