@@ -68,6 +68,7 @@ mod simulation;
 mod stats;
 mod supervised;
 mod sync;
+mod table;
 
 pub use call::{Answer, PoolCall, Receipt};
 pub use clock::{Clock, TokioClock};

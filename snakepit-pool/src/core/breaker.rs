@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Moment;
+use crate::table;
 
 /// When it opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +100,7 @@ pub struct Breaker {
 impl BreakerState {
     /// Where `input` leads from here, if anywhere.
     fn on(self, input: Input) -> Option<Self> {
-        TRANSITIONS
-            .iter()
-            .find(|&&(from, with, _)| from == self && with == input)
-            .map(|&(_, _, to)| to)
+        table::next(TRANSITIONS, self, input)
     }
 }
 
@@ -200,9 +198,9 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::proof;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use std::fmt::Write as _;
 
     const STATES: [BreakerState; 4] = [Closed, Open, Cooled, Trying];
     const INPUTS: [Input; 6] = [Tripped, CooledDown, Admitted, Succeeded, Failed, Abandoned];
@@ -216,47 +214,24 @@ mod tests {
 
     #[test]
     fn every_state_with_every_input() {
-        let mut matrix = format!("{:<12}", "");
-        for state in STATES {
-            write!(matrix, "{:<8}", format!("{state:?}")).unwrap();
-        }
-        for input in INPUTS {
-            write!(matrix, "\n{:<12}", format!("{input:?}")).unwrap();
-            for state in STATES {
-                let to = state.on(input).map_or("-".to_owned(), |to| format!("{to:?}"));
-                write!(matrix, "{to:<8}").unwrap();
-            }
-        }
-        let matrix: Vec<_> = matrix.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(matrix.join("\n"));
+        insta::assert_snapshot!(proof::matrix(TRANSITIONS, &STATES, &INPUTS, (12, 8)));
     }
 
     #[test]
     fn the_graph() {
-        let mut graph = "stateDiagram-v2\n    [*] --> Closed".to_owned();
-        for (from, input, to) in TRANSITIONS {
-            write!(graph, "\n    {from:?} --> {to:?}: {input:?}").unwrap();
-        }
-        insta::assert_snapshot!(graph);
+        let edges = proof::edges(TRANSITIONS, |state| format!("{state:?}"));
+        insta::assert_snapshot!(format!("stateDiagram-v2\n    [*] --> Closed\n{edges}"));
     }
 
     #[test]
     fn one_state_and_input_lead_to_one_place() {
-        for (at, &(from, input, to)) in TRANSITIONS.iter().enumerate() {
-            assert_eq!(from.on(input), Some(to), "row {at} is shadowed by an earlier one");
-        }
+        proof::assert_none_is_shadowed(TRANSITIONS);
     }
 
     #[test]
     fn every_state_can_be_reached_from_every_other() {
         for start in STATES {
-            let mut seen = BTreeSet::from([start]);
-            while let Some(&(_, _, to)) = TRANSITIONS
-                .iter()
-                .find(|(from, _, to)| seen.contains(from) && !seen.contains(to))
-            {
-                seen.insert(to);
-            }
+            let seen = proof::reach(TRANSITIONS, start);
             assert_eq!(seen, BTreeSet::from(STATES), "from {start:?}");
         }
     }

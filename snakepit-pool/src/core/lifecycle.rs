@@ -1,5 +1,7 @@
 //! The life of one seat of a pool, as one table.
 
+use crate::table;
+
 /// Where a seat is: a place for one worker process after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WorkerState {
@@ -113,10 +115,7 @@ const TRANSITIONS: &[(WorkerState, Input, WorkerState)] = &[
 impl WorkerState {
     /// Where `input` leads from here, if anywhere.
     pub(super) fn on(self, input: Input) -> Option<Self> {
-        TRANSITIONS
-            .iter()
-            .find(|&&(from, with, _)| from == self && with == input)
-            .map(|&(_, _, to)| to)
+        table::next(TRANSITIONS, self, input)
     }
 
     /// Whether a worker exists, or is being created.
@@ -135,8 +134,8 @@ impl WorkerState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::proof;
     use std::collections::BTreeSet;
-    use std::fmt::Write as _;
 
     const STATES: [WorkerState; 11] = [
         Waiting, Launching, Unwanted, Starting, Ready, Retiring, Stopping, Dying, BackingOff, Parked, Vacant,
@@ -160,50 +159,25 @@ mod tests {
 
     #[test]
     fn every_state_with_every_input() {
-        let mut matrix = format!("{:<16}", "");
-        for state in STATES {
-            write!(matrix, "{:<11}", format!("{state:?}")).unwrap();
-        }
-        for input in INPUTS {
-            write!(matrix, "\n{:<16}", format!("{input:?}")).unwrap();
-            for state in STATES {
-                let to = state.on(input).map_or("-".to_owned(), |to| format!("{to:?}"));
-                write!(matrix, "{to:<11}").unwrap();
-            }
-        }
-        let matrix: Vec<_> = matrix.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(matrix.join("\n"));
+        insta::assert_snapshot!(proof::matrix(TRANSITIONS, &STATES, &INPUTS, (16, 11)));
     }
 
     #[test]
     fn the_graph() {
-        let mut graph = "stateDiagram-v2\n    [*] --> Waiting\n".to_owned();
-        for (from, input, to) in TRANSITIONS {
-            writeln!(graph, "    {from:?} --> {to:?}: {input:?}").unwrap();
-        }
-        graph.push_str("    Vacant --> [*]");
-        insta::assert_snapshot!(graph);
+        let edges = proof::edges(TRANSITIONS, |state| format!("{state:?}"));
+        insta::assert_snapshot!(format!(
+            "stateDiagram-v2\n    [*] --> Waiting\n{edges}\n    Vacant --> [*]"
+        ));
     }
 
     #[test]
     fn one_state_and_input_lead_to_one_place() {
-        for (at, &(from, input, to)) in TRANSITIONS.iter().enumerate() {
-            assert_eq!(from.on(input), Some(to), "row {at} is shadowed by an earlier one");
-        }
+        proof::assert_none_is_shadowed(TRANSITIONS);
     }
 
     #[test]
     fn every_state_can_be_reached_and_left_for_good() {
-        let reach = |start: WorkerState| {
-            let mut seen = BTreeSet::from([start]);
-            while let Some(&(_, _, to)) = TRANSITIONS
-                .iter()
-                .find(|(from, _, to)| seen.contains(from) && !seen.contains(to))
-            {
-                seen.insert(to);
-            }
-            seen
-        };
+        let reach = |start| proof::reach(TRANSITIONS, start);
         assert_eq!(reach(Waiting), BTreeSet::from(STATES));
         for state in STATES {
             assert!(reach(state).contains(&Vacant), "{state:?} has no way out");

@@ -1,5 +1,7 @@
 //! Where sessions are: the worker that served each last.
 
+use crate::table;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -64,10 +66,7 @@ const TRANSITIONS: &[(PlacementState, Input, PlacementState)] = &[
 
 impl PlacementState {
     fn on(self, input: Input) -> Option<Self> {
-        TRANSITIONS
-            .iter()
-            .find(|&&(from, with, _)| from == self && with == input)
-            .map(|&(_, _, to)| to)
+        table::next(TRANSITIONS, self, input)
     }
 }
 
@@ -165,43 +164,27 @@ impl fmt::Display for SessionId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt::Write as _;
+    use crate::table::proof;
 
     const STATES: [PlacementState; 3] = [Unplaced, Placed, Ended];
     const INPUTS: [Input; 3] = [Dispatched, Told, SessionEnded];
 
     #[test]
     fn every_state_with_every_input() {
-        let mut matrix = format!("{:<14}", "");
-        for state in STATES {
-            write!(matrix, "{:<10}", format!("{state:?}")).unwrap();
-        }
-        for input in INPUTS {
-            write!(matrix, "\n{:<14}", format!("{input:?}")).unwrap();
-            for state in STATES {
-                let to = state.on(input).map_or("-".to_owned(), |to| format!("{to:?}"));
-                write!(matrix, "{to:<10}").unwrap();
-            }
-        }
-        let matrix: Vec<_> = matrix.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(matrix.join("\n"));
+        insta::assert_snapshot!(proof::matrix(TRANSITIONS, &STATES, &INPUTS, (14, 10)));
     }
 
     #[test]
     fn the_graph() {
-        let mut graph = "stateDiagram-v2\n    [*] --> Unplaced\n".to_owned();
-        for (from, input, to) in TRANSITIONS {
-            writeln!(graph, "    {from:?} --> {to:?}: {input:?}").unwrap();
-        }
-        graph.push_str("    Ended --> [*]");
-        insta::assert_snapshot!(graph);
+        let edges = proof::edges(TRANSITIONS, |state| format!("{state:?}"));
+        insta::assert_snapshot!(format!(
+            "stateDiagram-v2\n    [*] --> Unplaced\n{edges}\n    Ended --> [*]"
+        ));
     }
 
     #[test]
     fn one_state_and_input_lead_to_one_place() {
-        for (at, &(from, input, to)) in TRANSITIONS.iter().enumerate() {
-            assert_eq!(from.on(input), Some(to), "row {at} is shadowed by an earlier one");
-        }
+        proof::assert_none_is_shadowed(TRANSITIONS);
     }
 
     #[test]

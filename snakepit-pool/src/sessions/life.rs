@@ -1,5 +1,7 @@
 //! The life of one session, as one table.
 
+use crate::table;
+
 /// Where a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Life {
@@ -51,10 +53,7 @@ const TRANSITIONS: &[(Life, Input, Life)] = &[
 impl Life {
     /// Where `input` leads from here, if anywhere.
     pub(super) fn on(self, input: Input) -> Option<Self> {
-        TRANSITIONS
-            .iter()
-            .find(|&&(from, with, _)| from == self && with == input)
-            .map(|&(_, _, to)| to)
+        table::next(TRANSITIONS, self, input)
     }
 
     /// Whether it can be found by its name, and counts against the quota.
@@ -66,59 +65,35 @@ impl Life {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::proof;
     use std::collections::BTreeSet;
-    use std::fmt::Write as _;
 
     const STATES: [Life; 4] = [Absent, Idle, InUse, Ended];
     const INPUTS: [Input; 6] = [Created, Used, Entered, LeftLast, Expired, EndRequested];
 
     #[test]
     fn every_state_with_every_input() {
-        let mut matrix = format!("{:<14}", "");
-        for state in STATES {
-            write!(matrix, "{:<8}", format!("{state:?}")).unwrap();
-        }
-        for input in INPUTS {
-            write!(matrix, "\n{:<14}", format!("{input:?}")).unwrap();
-            for state in STATES {
-                let to = state.on(input).map_or("-".to_owned(), |to| format!("{to:?}"));
-                write!(matrix, "{to:<8}").unwrap();
-            }
-        }
-        let matrix: Vec<_> = matrix.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(matrix.join("\n"));
+        insta::assert_snapshot!(proof::matrix(TRANSITIONS, &STATES, &INPUTS, (14, 8)));
     }
 
     #[test]
     fn the_graph() {
-        let mut graph = "stateDiagram-v2".to_owned();
-        let name = |state: Life| match state {
+        let edges = proof::edges(TRANSITIONS, |state| match state {
             Absent => "[*]".to_owned(),
             state => format!("{state:?}"),
-        };
-        for &(from, input, to) in TRANSITIONS {
-            write!(graph, "\n    {} --> {}: {input:?}", name(from), name(to)).unwrap();
-        }
-        insta::assert_snapshot!(graph);
+        });
+        insta::assert_snapshot!(format!("stateDiagram-v2\n{edges}"));
     }
 
     #[test]
     fn one_state_and_input_lead_to_one_place() {
-        for (at, &(from, input, to)) in TRANSITIONS.iter().enumerate() {
-            assert_eq!(from.on(input), Some(to), "row {at} is shadowed by an earlier one");
-        }
+        proof::assert_none_is_shadowed(TRANSITIONS);
     }
 
     #[test]
     fn every_state_can_be_reached_from_every_other() {
         for start in STATES {
-            let mut seen = BTreeSet::from([start]);
-            while let Some(&(_, _, to)) = TRANSITIONS
-                .iter()
-                .find(|(from, _, to)| seen.contains(from) && !seen.contains(to))
-            {
-                seen.insert(to);
-            }
+            let seen = proof::reach(TRANSITIONS, start);
             assert_eq!(seen, BTreeSet::from(STATES), "from {start:?}");
         }
     }
